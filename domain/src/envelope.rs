@@ -1,0 +1,331 @@
+//! The value of a Kafka record: an [`Event`] as protobuf.
+//!
+//! Field numbers are append-only; unknown fields are ignored, so an older consumer reads a newer gateway. A value whose
+//! first byte is `{` is the documented JSON instead and is not read here.
+
+use prost::Message;
+use thiserror::Error;
+
+use crate::event::{Body, DeviceState, Event, Position, Status, TimeSource};
+use crate::event_key::EventKey;
+use crate::id::DeviceId;
+use crate::time::Micros;
+
+/// The version of the envelope that this build writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Kafka header with the instant of receipt, RFC 3339.
+pub const HEADER_RECEIVED_AT: &str = "received_at";
+/// Kafka header with the W3C trace context of the publish, when it had one.
+pub const HEADER_TRACEPARENT: &str = "traceparent";
+
+/// The record as it is written.
+#[derive(Clone, PartialEq, Message)]
+pub struct Envelope {
+    /// [`SCHEMA_VERSION`] of the writer.
+    #[prost(uint32, tag = "1")]
+    pub schema_version: u32,
+    /// Who said it.
+    #[prost(string, tag = "2")]
+    pub device: String,
+    /// When it happened, µs since 1970.
+    #[prost(sfixed64, tag = "3")]
+    pub event_time_us: i64,
+    /// Receipt minus event time, µs (small in the usual case).
+    #[prost(sint64, tag = "4")]
+    pub received_after_us: i64,
+    /// 0 device, 1 received, 2 suspect.
+    #[prost(uint32, tag = "5")]
+    pub time_source: u32,
+    /// The sixteen bytes of [`EventKey`].
+    #[prost(bytes = "vec", tag = "6")]
+    pub event_key: Vec<u8>,
+    /// Whether the key is the device's own `event_id`.
+    #[prost(bool, tag = "7")]
+    pub has_event_id: bool,
+    /// The fact.
+    #[prost(oneof = "EnvelopeBody", tags = "10, 11, 12")]
+    pub body: Option<EnvelopeBody>,
+}
+
+/// The kinds of fact.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum EnvelopeBody {
+    /// See [`Position`].
+    #[prost(message, tag = "10")]
+    Position(EnvelopePosition),
+    /// See [`Status`].
+    #[prost(message, tag = "11")]
+    Status(EnvelopeStatus),
+    /// See [`Body::Tick`].
+    #[prost(message, tag = "12")]
+    Tick(EnvelopeTick),
+}
+
+/// See [`Position`].
+#[derive(Clone, PartialEq, Message)]
+pub struct EnvelopePosition {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub traveler: String,
+    /// What kind of traveler.
+    #[prost(string, tag = "2")]
+    pub traveler_type: String,
+    /// Metres.
+    #[prost(double, tag = "3")]
+    pub x: f64,
+    /// Metres.
+    #[prost(double, tag = "4")]
+    pub y: f64,
+}
+
+/// See [`Status`].
+#[derive(Clone, PartialEq, Message)]
+pub struct EnvelopeStatus {
+    /// `online`, `offline`, `heartbeat`.
+    #[prost(string, tag = "1")]
+    pub state: String,
+    /// 0 to 100.
+    #[prost(double, optional, tag = "2")]
+    pub battery_percent: Option<f64>,
+    /// As the device writes it.
+    #[prost(string, optional, tag = "3")]
+    pub firmware: Option<String>,
+}
+
+/// See [`Body::Tick`].
+#[derive(Clone, PartialEq, Message)]
+pub struct EnvelopeTick {}
+
+/// Why the value of a record could not be read.
+#[derive(Debug, Error)]
+pub enum EnvelopeError {
+    /// Not protobuf of this shape.
+    #[error("not an envelope")]
+    Malformed(#[source] prost::DecodeError),
+    /// Written by a newer version that says it cannot be read by this one.
+    #[error("envelope of schema version {found}, expected 1 to {SCHEMA_VERSION}")]
+    Version {
+        /// The version that was found.
+        found: u32,
+    },
+    /// No body, or one that this version does not know.
+    #[error("envelope without a body that schema version {SCHEMA_VERSION} knows")]
+    NoBody,
+    /// A value that the rules exclude; the gateway would have rejected it.
+    #[error("envelope with {field} {found}, expected {expected}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// The value.
+        found: String,
+        /// What it should have been.
+        expected: &'static str,
+    },
+}
+
+/// The bytes of `event`.
+#[must_use]
+pub fn encode(event: Event) -> Vec<u8> {
+    Envelope::from(event).encode_to_vec()
+}
+
+/// The event in `bytes`.
+///
+/// # Errors
+/// [`EnvelopeError`], which says what was expected.
+pub fn decode(bytes: &[u8]) -> Result<Event, EnvelopeError> {
+    Envelope::decode(bytes)
+        .map_err(EnvelopeError::Malformed)?
+        .try_into()
+}
+
+impl From<Event> for Envelope {
+    fn from(event: Event) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            device: event.device.0,
+            event_time_us: event.event_time.0,
+            received_after_us: (event.received_at - event.event_time).0,
+            time_source: match event.time_source {
+                TimeSource::Device => 0,
+                TimeSource::Received => 1,
+                TimeSource::Suspect => 2,
+            },
+            event_key: event.key.0.to_vec(),
+            has_event_id: event.has_event_id,
+            body: Some(match event.body {
+                Body::Position(position) => EnvelopeBody::Position(EnvelopePosition {
+                    traveler: position.traveler.0,
+                    traveler_type: position.traveler_type.0,
+                    x: position.x,
+                    y: position.y,
+                }),
+                Body::Status(status) => EnvelopeBody::Status(EnvelopeStatus {
+                    state: status.state.as_str().to_owned(),
+                    battery_percent: status.battery_percent,
+                    firmware: status.firmware,
+                }),
+                Body::Tick => EnvelopeBody::Tick(EnvelopeTick {}),
+            }),
+        }
+    }
+}
+
+impl TryFrom<Envelope> for Event {
+    type Error = EnvelopeError;
+
+    fn try_from(envelope: Envelope) -> Result<Self, EnvelopeError> {
+        if !(1..=SCHEMA_VERSION).contains(&envelope.schema_version) {
+            return Err(EnvelopeError::Version {
+                found: envelope.schema_version,
+            });
+        }
+        let event_time = checked_time(envelope.event_time_us)?;
+        let received_at = checked_time(
+            envelope
+                .event_time_us
+                .saturating_add(envelope.received_after_us),
+        )?;
+        Ok(Self {
+            device: DeviceId(envelope.device),
+            event_time,
+            received_at,
+            time_source: match envelope.time_source {
+                0 => TimeSource::Device,
+                1 => TimeSource::Received,
+                _ => TimeSource::Suspect,
+            },
+            key: EventKey::from_bytes(&envelope.event_key),
+            has_event_id: envelope.has_event_id,
+            body: body(envelope.body.ok_or(EnvelopeError::NoBody)?)?,
+        })
+    }
+}
+
+/// Instants that a calendar can name; anything else would overflow the arithmetic of windows.
+fn checked_time(micros: i64) -> Result<Micros, EnvelopeError> {
+    let time = Micros(micros);
+    match time.to_timestamp() {
+        Some(_) => Ok(time),
+        None => Err(EnvelopeError::Field {
+            field: "event_time_us",
+            found: micros.to_string(),
+            expected: "a year between -9999 and 9999",
+        }),
+    }
+}
+
+fn body(body: EnvelopeBody) -> Result<Body, EnvelopeError> {
+    Ok(match body {
+        EnvelopeBody::Position(position) => {
+            for coordinate in [position.x, position.y] {
+                if !coordinate.is_finite() || coordinate.abs() > 1e6 {
+                    return Err(EnvelopeError::Field {
+                        field: "x or y",
+                        found: coordinate.to_string(),
+                        expected: "a number of metres within ±10^6",
+                    });
+                }
+            }
+            Body::Position(Position {
+                traveler: position.traveler.into(),
+                traveler_type: position.traveler_type.into(),
+                x: position.x,
+                y: position.y,
+            })
+        }
+        EnvelopeBody::Status(status) => Body::Status(Status {
+            state: DeviceState::from_name(&status.state).ok_or_else(|| EnvelopeError::Field {
+                field: "state",
+                found: status.state.clone(),
+                expected: "online, offline or heartbeat",
+            })?,
+            battery_percent: status.battery_percent,
+            firmware: status.firmware,
+        }),
+        EnvelopeBody::Tick(EnvelopeTick {}) => Body::Tick,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position() -> Event {
+        Event {
+            device: "ent-1".into(),
+            event_time: Micros(1_700_000_000_000_000),
+            received_at: Micros(1_700_000_000_250_000),
+            time_source: TimeSource::Device,
+            key: EventKey::from_event_id("e1"),
+            has_event_id: true,
+            body: Body::Position(Position {
+                traveler: "t1".into(),
+                traveler_type: "person".into(),
+                x: 1.5,
+                y: -2.0,
+            }),
+        }
+    }
+
+    #[test]
+    fn an_event_survives_the_way_through_kafka() {
+        let status = Status {
+            state: DeviceState::Heartbeat,
+            battery_percent: Some(80.0),
+            firmware: None,
+        };
+        for body in [position().body, Body::Status(status), Body::Tick] {
+            let event = Event { body, ..position() };
+            assert_eq!(decode(&encode(event.clone())).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_version_1_stay_readable() {
+        let golden = "08011205656e742d311900401e18240a060020a0c21e3210653100000000\
+                      000000000000000000003801521e0a0274311206706572736f6e19000000\
+                      000000f83f2100000000000000c0";
+        let bytes: Vec<u8> = (0..golden.len() / 2)
+            .map(|i| u8::from_str_radix(&golden[2 * i..2 * i + 2], 16).unwrap())
+            .collect();
+        assert_eq!(
+            decode(&bytes)
+                .unwrap_or_else(|error| panic!("{error}: now {:02x?}", encode(position()))),
+            position()
+        );
+    }
+
+    #[test]
+    fn what_the_gateway_would_reject_is_undecodable() {
+        let mut envelope = Envelope::from(position());
+        envelope.body = Some(EnvelopeBody::Position(EnvelopePosition {
+            x: f64::NAN,
+            ..EnvelopePosition::default()
+        }));
+        let cases = [
+            Envelope {
+                schema_version: 2,
+                ..Envelope::from(position())
+            },
+            Envelope {
+                schema_version: 0,
+                ..Envelope::from(position())
+            },
+            Envelope {
+                body: None,
+                ..Envelope::from(position())
+            },
+            Envelope {
+                event_time_us: i64::MAX,
+                ..Envelope::from(position())
+            },
+            envelope,
+        ];
+        for envelope in cases {
+            assert!(decode(&envelope.encode_to_vec()).is_err(), "{envelope:?}");
+        }
+        assert!(decode(b"\xff\xff").is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! The contract between a metric and the engine: a fold turns a partition's log into state, rows and live values.
+//!
+//! `S(n)`, the state after all records before offset `n`, is a pure function of those records. The engine (crate
+//! `consumer`) owns delivery, fencing, checkpoints and crashes and knows nothing of what is counted; a fold knows what is
+//! counted and nothing of Kafka, Postgres or Redis. A new metric is a new `Fold`, not a new loop.
+
+use thiserror::Error;
+
+use crate::event::Event;
+use crate::live::LiveWrite;
+use crate::time::Micros;
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It changed the state.
+    Applied,
+    /// It was folded before; nothing changed.
+    Duplicate,
+    /// It is older than the watermark; it is kept as a late event and changed no answer.
+    Late,
+    /// A kind of event that this fold does not count.
+    Ignored,
+}
+
+impl Outcome {
+    /// Every outcome, for metrics.
+    pub const ALL: [Self; 4] = [Self::Applied, Self::Duplicate, Self::Late, Self::Ignored];
+
+    /// The label in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Duplicate => "duplicate",
+            Self::Late => "late",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// Rows for the ledger's database: absolute values by key, so that writing them twice is writing them once.
+pub trait Rows: Default + Send + Sync + 'static {
+    /// Takes in rows that were made later; the later value of a key wins.
+    fn absorb(&mut self, newer: Self);
+
+    /// How many rows there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A snapshot that cannot be read.
+#[derive(Debug, Error)]
+#[error("the snapshot of fold {fold} cannot be read: {detail}")]
+pub struct RestoreError {
+    /// The fold.
+    pub fold: &'static str,
+    /// What was wrong.
+    pub detail: String,
+}
+
+/// A pure fold of one partition.
+pub trait Fold: Sized + Send + 'static {
+    /// Name, as in `footfall-{name}`, the consumer group.
+    const NAME: &'static str;
+    /// The topic it folds, without the deployment's prefix.
+    const TOPIC: &'static str;
+    /// Raised when the same log would give another state or other rows.
+    const VERSION: i32;
+    /// The parameters of its rules.
+    type Config: Clone + Send + Sync + 'static;
+    /// The rows it makes.
+    type Rows: Rows;
+
+    /// `S(0)`.
+    fn new(config: &Self::Config) -> Self;
+
+    /// Folds the record at `offset`. Offsets rise; the engine guarantees that each is folded exactly once.
+    fn apply(&mut self, event: Event, offset: i64) -> Outcome;
+
+    /// Rows that changed since the last call.
+    fn drain_rows(&mut self) -> Self::Rows;
+
+    /// Live values that changed since the last call; the slow ones ([`crate::live::LiveMap::Visits`]) only `with_visits`.
+    fn drain_live(&mut self, with_visits: bool) -> Vec<LiveWrite>;
+
+    /// Every live value, for a generation that starts empty.
+    fn all_live(&self) -> Vec<LiveWrite>;
+
+    /// The instant before which nothing changes any more: the least over the active devices; `None` before the first event.
+    fn watermark(&self) -> Option<Micros>;
+
+    /// The state as bytes. Taken right after [`Fold::drain_rows`], so that no row is pending in it.
+    fn snapshot(&self) -> Vec<u8>;
+
+    /// The state whose [`Fold::snapshot`] `bytes` is.
+    ///
+    /// # Errors
+    /// When the bytes are not such a snapshot.
+    fn restore(bytes: &[u8], config: &Self::Config) -> Result<Self, RestoreError>;
+}
