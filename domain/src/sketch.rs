@@ -1,7 +1,7 @@
 //! A mergeable sketch of a distribution: counts in logarithmic bins, so every quantile is within 1 % of a true value.
 //!
 //! The rule is that of `DDSketch` (Masson, Rim, Lee: "DDSketch: a fast and fully-mergeable quantile sketch", VLDB 2019)
-//! with relative accuracy α = 0.01 and no collapsing: γ = (1+α)/(1−α), and a value v > 0 falls into bin ⌈log_γ v⌉. Bins
+//! with relative accuracy α = 0.01 and no collapsing: γ = (1+α)/(1−α), and a value v > 0 falls into bin ⌈log v / log γ⌉. Bins
 //! are integers and counts are integers, so merging, adding and taking back are exact and commute; t-digests are not.
 
 use std::collections::BTreeMap;

@@ -1,0 +1,210 @@
+//! The admin server of a process: `/healthz`, `/readyz`, `/metrics`.
+//!
+//! Health is internal progress only: a part that stands still fails it. A dependency that is away never does, because
+//! restarting every process at once heals nothing.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+
+use crate::telemetry;
+
+/// Where the admin server listens.
+#[derive(Args, Clone, Debug)]
+pub struct AdminArgs {
+    /// Address of /healthz, /readyz and /metrics; port 0 takes any free one, `off` serves none
+    #[arg(long, env = "FOOTFALL_ADMIN_BIND", default_value = "off")]
+    pub admin_bind: String,
+}
+
+/// How long a part may stand still before `/healthz` fails.
+const STALL: Duration = Duration::from_secs(60);
+
+/// What a process says about itself. Cheap to clone; every part reports through its own name.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    parts: Arc<Mutex<BTreeMap<String, Part>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    ready: bool,
+    why: String,
+    beat: Option<Instant>,
+}
+
+impl Health {
+    /// A process of which nothing is known yet: alive and not ready.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says that `part` is ready to do its work, or why it is not.
+    pub fn set_ready(&self, part: &str, ready: bool, why: &str) {
+        self.update(part, |entry| {
+            entry.ready = ready;
+            why.clone_into(&mut entry.why);
+        });
+    }
+
+    /// Says that the loop of `part` turned. A part that ever did must do so again within a minute.
+    pub fn beat(&self, part: &str) {
+        self.update(part, |entry| entry.beat = Some(Instant::now()));
+    }
+
+    /// Forgets `part`: it ended in good order.
+    pub fn remove(&self, part: &str) {
+        self.parts
+            .lock()
+            .expect("no holder of this lock panics")
+            .remove(part);
+    }
+
+    fn update(&self, part: &str, change: impl FnOnce(&mut Part)) {
+        let mut parts = self.parts.lock().expect("no holder of this lock panics");
+        if let Some(entry) = parts.get_mut(part) {
+            change(entry);
+        } else {
+            let mut entry = Part {
+                ready: false,
+                why: "starting".to_owned(),
+                beat: None,
+            };
+            change(&mut entry);
+            parts.insert(part.to_owned(), entry);
+        }
+    }
+
+    /// Whether every part that beats did so lately, and one line a part.
+    #[must_use]
+    pub fn live(&self) -> (bool, String) {
+        self.report(
+            |part| part.beat.is_none_or(|beat| beat.elapsed() < STALL),
+            |part| match part.beat {
+                Some(beat) => format!("turned {} s ago", beat.elapsed().as_secs()),
+                None => "no loop".to_owned(),
+            },
+        )
+    }
+
+    /// Whether there is a part and every part is ready, and one line a part.
+    #[must_use]
+    pub fn ready(&self) -> (bool, String) {
+        let (all, lines) = self.report(|part| part.ready, |part| part.why.clone());
+        (all && !lines.is_empty(), lines)
+    }
+
+    fn report(
+        &self,
+        good: impl Fn(&Part) -> bool,
+        line: impl Fn(&Part) -> String,
+    ) -> (bool, String) {
+        let parts = self.parts.lock().expect("no holder of this lock panics");
+        let all = parts.values().all(&good);
+        let lines = parts.iter().map(|(name, part)| {
+            let mark = if good(part) { "ok  " } else { "FAIL" };
+            format!("{mark} {name}: {}\n", line(part))
+        });
+        (all, lines.collect())
+    }
+}
+
+/// Starts the admin server in `tracker` and says where it listens; `None` when it is off.
+///
+/// # Errors
+/// A sentence when the address cannot be read or bound.
+pub async fn serve(
+    args: &AdminArgs,
+    health: Health,
+    tracker: &TaskTracker,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let metrics = telemetry::metrics();
+    if args.admin_bind == "off" {
+        return Ok(None);
+    }
+    let address: SocketAddr = args.admin_bind.parse().map_err(|_| {
+        crate::config::ConfigError::new(
+            "--admin-bind",
+            &args.admin_bind,
+            "an address such as 127.0.0.1:9101, or off",
+        )
+    })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| anyhow::anyhow!("--admin-bind: cannot listen on {address}: {error}"))?;
+    let bound = listener.local_addr()?;
+    let router = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route(
+            "/metrics",
+            get(move || async move {
+                metrics.run_upkeep();
+                (
+                    [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+                    metrics.render(),
+                )
+            }),
+        )
+        .with_state(health);
+    info!(net.address = %bound, "admin server on http://{bound}");
+    tracker.spawn(async move {
+        let served = axum::serve(listener, router)
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await;
+        if let Err(cause) = served {
+            error!(error = %cause, "the admin server ended: {cause}");
+        }
+    });
+    Ok(Some(bound))
+}
+
+async fn healthz(State(health): State<Health>) -> impl IntoResponse {
+    answer(health.live())
+}
+
+async fn readyz(State(health): State<Health>) -> impl IntoResponse {
+    answer(health.ready())
+}
+
+fn answer((good, lines): (bool, String)) -> impl IntoResponse {
+    (
+        if good {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        lines,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ready_when_every_part_says_so() {
+        let health = Health::new();
+        assert!(!health.ready().0, "nothing is known yet");
+        health.set_ready("kafka", true, "partitions known");
+        health.set_ready("listener", false, "draining");
+        assert!(!health.ready().0);
+        health.set_ready("listener", true, "listening");
+        assert!(health.ready().0);
+        assert!(health.live().0);
+    }
+}
