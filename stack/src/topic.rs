@@ -1,0 +1,295 @@
+//! The topics: names, partition counts and retentions by default, and making them, which may be repeated at will.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::error::{Result, StackError};
+use crate::kafka::quiet_client;
+
+/// How long Kafka may take to make the topics and to elect their leaders.
+const MADE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Kafka never removes the segment it writes to, so what is kept is retention plus one segment. One segment therefore holds at
+/// most this share of the retention.
+const SEGMENTS_PER_RETENTION: u32 = 24;
+
+/// One hour: shorter segments cost more files than they keep promises.
+const SEGMENT_MIN: Duration = Duration::from_secs(60 * 60);
+
+/// A topic to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name, prefix included.
+    pub name: String,
+    /// How many partitions it gets when it is made. Never changed afterwards: the partition of a key depends on it.
+    pub partitions: i32,
+    /// How long Kafka keeps its records.
+    pub retention: Duration,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Name, partitions and days, as DESIGN section 5 lists them.
+const DEFAULTS: [(&str, i32, u32); 10] = [
+    ("sensor-movements", 6, 7),
+    ("tag-reads", 6, 7),
+    ("student-activities", 3, 7),
+    ("student-attendance", 2, 7),
+    ("student-grades", 2, 30),
+    ("student-enrollments", 1, 30),
+    ("student-engagement-score", 2, 7),
+    ("alerts", 1, 7),
+    ("attendance-invalid", 1, 30),
+    ("dead-letters", 1, 30),
+];
+
+impl Topic {
+    /// Every topic of the system with its default partitions and retention.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let topic = |(name, partitions, days): (&str, i32, u32)| Self {
+            name: name.to_owned(),
+            partitions,
+            retention: DAY * days,
+        };
+        DEFAULTS.into_iter().map(topic).collect()
+    }
+
+    /// The same topic under a prefix.
+    #[must_use]
+    pub fn prefixed(&self, prefix: &str) -> Self {
+        Self {
+            name: format!("{prefix}{}", self.name),
+            ..self.clone()
+        }
+    }
+
+    fn segment(&self) -> Duration {
+        (self.retention / SEGMENTS_PER_RETENTION).max(SEGMENT_MIN)
+    }
+}
+
+/// Makes the topics that do not exist and waits until each can be written to. One that exists with another number of
+/// partitions stays as it is, with a warning.
+///
+/// # Errors
+/// When Kafka refuses one of them, or does not get them ready in time.
+pub async fn create_topics(bootstrap: &str, topics: &[Topic]) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        quiet_client(bootstrap)
+            .create()
+            .map_err(|source| StackError::Kafka {
+                what: format!("connecting to Kafka at {bootstrap}"),
+                source,
+            })?;
+    let settings: Vec<(String, String)> = topics
+        .iter()
+        .map(|topic| {
+            (
+                topic.retention.as_millis().to_string(),
+                topic.segment().as_millis().to_string(),
+            )
+        })
+        .collect();
+    let new_topics: Vec<NewTopic<'_>> = topics
+        .iter()
+        .zip(&settings)
+        .map(|(topic, (retention_ms, segment_ms))| {
+            // Kafka's own clock stamps the records, so that no sender's clock can stretch their retention.
+            NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(-1))
+                .set("retention.ms", retention_ms)
+                .set("segment.ms", segment_ms)
+                .set("message.timestamp.type", "LogAppendTime")
+        })
+        .collect();
+    let options = AdminOptions::new().request_timeout(Some(MADE_WITHIN));
+    let results = admin
+        .create_topics(&new_topics, &options)
+        .await
+        .map_err(|source| StackError::Kafka {
+            what: "creating the topics".to_owned(),
+            source,
+        })?;
+    for result in results {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => {
+                return Err(StackError::Topic {
+                    topic,
+                    reason: code.to_string(),
+                });
+            }
+        }
+    }
+    wait_until_ready(bootstrap, topics).await
+}
+
+/// Removes topics; those that do not exist are passed over.
+///
+/// # Errors
+/// When Kafka cannot be asked.
+pub async fn delete_topics(bootstrap: &str, names: &[&str]) -> Result<()> {
+    let fail = |source| StackError::Kafka {
+        what: "deleting topics".to_owned(),
+        source,
+    };
+    let admin: AdminClient<DefaultClientContext> =
+        quiet_client(bootstrap).create().map_err(fail)?;
+    let options = AdminOptions::new().request_timeout(Some(MADE_WITHIN));
+    for result in admin.delete_topics(names, &options).await.map_err(fail)? {
+        if let Err((topic, code)) = result
+            && code != RDKafkaErrorCode::UnknownTopicOrPartition
+        {
+            return Err(StackError::Topic {
+                topic,
+                reason: code.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The settings of a topic, those left at their defaults included.
+///
+/// # Errors
+/// When Kafka cannot be asked or does not know the topic.
+pub async fn settings(bootstrap: &str, topic: &str) -> Result<HashMap<String, String>> {
+    let fail = |source| StackError::Kafka {
+        what: format!("asking for the settings of topic {topic}"),
+        source,
+    };
+    let admin: AdminClient<DefaultClientContext> =
+        quiet_client(bootstrap).create().map_err(fail)?;
+    let options = AdminOptions::new().request_timeout(Some(MADE_WITHIN));
+    let specifier = ResourceSpecifier::Topic(topic);
+    let mut found = HashMap::new();
+    for resource in admin
+        .describe_configs([&specifier], &options)
+        .await
+        .map_err(fail)?
+    {
+        let resource = resource.map_err(|code| StackError::Topic {
+            topic: topic.to_owned(),
+            reason: code.to_string(),
+        })?;
+        let entries = resource.entries.into_iter();
+        found.extend(entries.filter_map(|entry| Some((entry.name, entry.value?))));
+    }
+    Ok(found)
+}
+
+/// Every partition has a leader. The mock cluster needs no wait, but passes.
+pub(crate) async fn wait_until_ready(bootstrap: &str, topics: &[Topic]) -> Result<()> {
+    let client: BaseConsumer =
+        quiet_client(bootstrap)
+            .create()
+            .map_err(|source| StackError::Kafka {
+                what: format!("connecting to Kafka at {bootstrap}"),
+                source,
+            })?;
+    let topics = topics.to_vec();
+    tokio::task::spawn_blocking(move || {
+        let deadline = Instant::now() + MADE_WITHIN;
+        loop {
+            let waiting = match missing(&client, &topics) {
+                Ok(None) => return Ok(()),
+                Ok(Some(topic)) => topic,
+                Err(source) if Instant::now() >= deadline => {
+                    return Err(StackError::Kafka {
+                        what: "asking Kafka for its topics".to_owned(),
+                        source,
+                    });
+                }
+                Err(_) => String::new(),
+            };
+            if Instant::now() >= deadline {
+                return Err(StackError::Topic {
+                    topic: waiting,
+                    reason: format!(
+                        "not every partition has a leader after {} s",
+                        MADE_WITHIN.as_secs()
+                    ),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    })
+    .await
+    .unwrap_or_else(|panic| {
+        Err(StackError::Process {
+            what: "waiting for the topics".to_owned(),
+            source: std::io::Error::other(panic),
+        })
+    })
+}
+
+/// The first topic without a leader for each of its partitions, if any.
+fn missing(client: &BaseConsumer, topics: &[Topic]) -> Result<Option<String>, KafkaError> {
+    let led = led_partitions(client)?;
+    let waiting = topics.iter().find(|topic| {
+        led.get(&topic.name)
+            .is_none_or(|(led, all)| led < all || *all == 0)
+    });
+    if waiting.is_none() {
+        for topic in topics {
+            let (_, found) = led[&topic.name];
+            if i32::try_from(found) != Ok(topic.partitions) {
+                tracing::warn!(
+                    kafka.topic = topic.name,
+                    "topic {} has {found} partitions, {} were asked for: left as it is, because the partition of a key \
+                     depends on the number",
+                    topic.name,
+                    topic.partitions
+                );
+            }
+        }
+    }
+    Ok(waiting.map(|topic| topic.name.clone()))
+}
+
+/// Per topic: how many partitions have a leader, and how many there are.
+fn led_partitions(client: &BaseConsumer) -> Result<HashMap<String, (usize, usize)>, KafkaError> {
+    let metadata = client.fetch_metadata(None, Duration::from_secs(5))?;
+    let count = |topic: &MetadataTopic| {
+        let partitions = topic.partitions();
+        let led = partitions
+            .iter()
+            .filter(|partition| partition.leader() >= 0);
+        (topic.name().to_owned(), (led.count(), partitions.len()))
+    };
+    Ok(metadata.topics().iter().map(count).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_a_small_share_of_the_retention_but_never_less_than_an_hour() {
+        let with = |retention| Topic {
+            name: "t".to_owned(),
+            partitions: 1,
+            retention,
+        };
+        assert_eq!(with(DAY * 7).segment(), Duration::from_secs(7 * 60 * 60));
+        assert_eq!(with(Duration::from_secs(60)).segment(), SEGMENT_MIN);
+    }
+
+    #[test]
+    fn a_prefix_changes_the_name_and_nothing_else() {
+        let topic = Topic::defaults().remove(0);
+        let prefixed = topic.prefixed("t1-");
+        assert_eq!(prefixed.name, "t1-sensor-movements");
+        assert_eq!(
+            (prefixed.partitions, prefixed.retention),
+            (topic.partitions, topic.retention)
+        );
+    }
+}
