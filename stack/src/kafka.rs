@@ -17,7 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use crate::config::Durability;
 use crate::error::{AtPath, Result, StackError};
 use crate::folder::Folder;
-use crate::process::Launch;
+use crate::launch::Launch;
 use crate::program;
 
 /// The server's name in logs, pid files and `run.json`.

@@ -1,11 +1,9 @@
 //! A child process that cannot get lost: started in a process group of its own, with its pid and birth on disk, told by the
 //! kernel to end when we are killed, stopped politely and then with SIGKILL.
 
-use std::ffi::OsString;
 use std::fs;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -13,98 +11,14 @@ use rustix::process::{Pid, Signal};
 use crate::error::{AtPath, Result, StackError};
 use crate::folder::{Folder, write_private};
 use crate::identity::Identity;
+use crate::launch::Launch;
 use crate::nursery;
-use crate::program::{self, Account};
 
 /// How often a child that should end is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How long a dropped child may take to end politely. Dropping is the way out of failed starts and panicking tests.
 const DROP_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What to start and how to end it.
-#[derive(Debug, Clone)]
-pub struct Launch {
-    /// Names the log and the pid file.
-    pub name: String,
-    /// The program, by its path.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Variables added to our own environment.
-    pub env: Vec<(String, OsString)>,
-    /// Variables of our environment it must not see.
-    pub env_removed: Vec<&'static str>,
-    /// Its working folder.
-    pub workdir: PathBuf,
-    /// The account it runs as, if not ours.
-    pub account: Option<Account>,
-    /// The signal that asks it to end in order.
-    pub stop_with: Signal,
-}
-
-impl Launch {
-    /// A launch with our own environment and account, ended by SIGTERM.
-    #[must_use]
-    pub fn new(
-        name: impl Into<String>,
-        program: impl Into<PathBuf>,
-        workdir: impl Into<PathBuf>,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            program: program.into(),
-            args: Vec::new(),
-            env: Vec::new(),
-            env_removed: Vec::new(),
-            workdir: workdir.into(),
-            account: None,
-            stop_with: Signal::TERM,
-        }
-    }
-
-    /// Adds arguments.
-    #[must_use]
-    pub fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-
-    /// Adds an environment variable.
-    #[must_use]
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
-        self.env.push((name.into(), value.into()));
-        self
-    }
-
-    /// The command behind the launch. Where there is `setpriv` (util-linux), it asks the kernel for the stop signal in case
-    /// our process dies and then *becomes* the program, so pid and parent stay as they are. It comes after the change of
-    /// account, because that change clears the request.
-    fn command(&self) -> Command {
-        let mut command = match program::setpriv() {
-            Some(setpriv) => {
-                let mut command = Command::new(setpriv);
-                command
-                    .args(["--pdeathsig", signal_name(self.stop_with), "--"])
-                    .arg(&self.program);
-                command
-            }
-            None => Command::new(&self.program),
-        };
-        command
-            .args(&self.args)
-            .current_dir(&self.workdir)
-            .process_group(0);
-        for name in &self.env_removed {
-            command.env_remove(name);
-        }
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        if let Some(account) = &self.account {
-            command.uid(account.uid).gid(account.gid);
-        }
-        command
-    }
-}
 
 /// A running child.
 #[derive(Debug)]
@@ -256,70 +170,10 @@ impl Drop for Process {
     }
 }
 
-/// Ends what an earlier owner of the folder left running, in the order given, and forgets the rest. The caller holds the
-/// folder's lock, so no living owner is robbed.
-///
-/// # Errors
-/// When the pid files cannot be read.
-pub async fn end_leftovers(folder: &Folder, patience: Duration) -> Result<Vec<String>> {
-    let mut ended = Vec::new();
-    for (name, identity) in recorded(folder)? {
-        if identity.is_alive() {
-            let polite = if name == crate::postgres::NAME {
-                Signal::INT
-            } else {
-                Signal::TERM
-            };
-            identity.signal(Signal::CONT);
-            identity.end(polite, patience).await;
-            ended.push(format!("{name} (process {})", identity.pid));
-        }
-        let path = folder.pid_file(&name);
-        if path.exists() {
-            fs::remove_file(&path).at("removing", &path)?;
-        }
-    }
-    Ok(ended)
-}
-
-/// The children that pid files name, roles before the servers they use.
-///
-/// # Errors
-/// When the folder of pid files cannot be read.
-pub fn recorded(folder: &Folder) -> Result<Vec<(String, Identity)>> {
-    let dir = folder.pids();
-    let mut found = Vec::new();
-    if !dir.is_dir() {
-        return Ok(found);
-    }
-    for entry in fs::read_dir(&dir).at("reading", &dir)? {
-        let path = entry.at("reading", &dir)?.path();
-        if let Some(recorded) = read_record(&path) {
-            found.push(recorded);
-        }
-    }
-    found.sort_by_key(|(name, _)| (crate::server::NAMES.contains(&name.as_str()), name.clone()));
-    Ok(found)
-}
-
-/// `None` for a file cut short by a power failure: it names nobody that could still run.
-fn read_record(path: &Path) -> Option<(String, Identity)> {
-    if path.extension()? != "json" {
-        return None;
-    }
-    let name = path.file_stem()?.to_str()?.to_owned();
-    let identity = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    Some((name, identity))
-}
-
-/// The name that `setpriv --pdeathsig` understands.
-fn signal_name(signal: Signal) -> &'static str {
-    if signal == Signal::INT { "INT" } else { "TERM" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leftover::recorded;
 
     fn folder() -> (tempfile::TempDir, Folder) {
         let temp = tempfile::tempdir().unwrap();
@@ -386,35 +240,5 @@ mod tests {
         .unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(child.exited().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_leftover_is_ended_but_a_foreign_process_with_its_pid_is_not() {
-        let (_temp, folder) = folder();
-        let mut innocent = Command::new("sleep").arg("60").spawn().unwrap();
-        let mut leftover = Command::new("sleep").arg("60").spawn().unwrap();
-        let record = |name: &str, identity: &Identity| {
-            fs::write(folder.pid_file(name), serde_json::to_vec(identity).unwrap()).unwrap();
-        };
-        record("gateway-0", &Identity::of(leftover.id()).unwrap());
-        record(
-            "api-0",
-            &Identity {
-                pid: innocent.id(),
-                birth: "an-earlier-boot-1".to_owned(),
-            },
-        );
-        let ended = end_leftovers(&folder, Duration::from_secs(5))
-            .await
-            .unwrap();
-        assert_eq!(ended, [format!("gateway-0 (process {})", leftover.id())]);
-        assert!(
-            innocent.try_wait().unwrap().is_none(),
-            "a foreign process was ended"
-        );
-        leftover.wait().unwrap();
-        innocent.kill().unwrap();
-        innocent.wait().unwrap();
-        assert!(recorded(&folder).unwrap().is_empty());
     }
 }

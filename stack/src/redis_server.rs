@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::{AtPath, Result};
 use crate::folder::Folder;
-use crate::process::Launch;
+use crate::launch::Launch;
 use crate::program;
 
 /// The server's name in logs, pid files and `run.json`.

@@ -10,8 +10,9 @@ use rustix::process::Signal;
 use crate::error::{Result, StackError};
 use crate::folder::Folder;
 use crate::kafka::{self, Kafka};
+use crate::launch::Launch;
 use crate::postgres::{self, Postgres};
-use crate::process::{Launch, Process};
+use crate::process::Process;
 use crate::program;
 use crate::redis_server::{self, Redis};
 

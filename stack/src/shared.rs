@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use crate::config::StackConfig;
 use crate::error::Result;
 use crate::folder::Folder;
-use crate::process::recorded;
+use crate::leftover::recorded;
 use crate::stack::Stack;
 
 /// Begins the name of every shared folder.
