@@ -5,6 +5,7 @@
 //! today, it computes again from the same log next year.
 
 pub mod coverage;
+pub mod dead_letter;
 pub mod envelope;
 pub mod event;
 pub mod event_key;
