@@ -6,8 +6,8 @@
 
 use thiserror::Error;
 
-use crate::event::Event;
 use crate::live::LiveWrite;
+use crate::rejection::Rejection;
 use crate::time::Micros;
 
 /// What became of an event.
@@ -73,14 +73,22 @@ pub trait Fold: Sized + Send + 'static {
     const VERSION: i32;
     /// The parameters of its rules.
     type Config: Clone + Send + Sync + 'static;
+    /// What a record of its topic says.
+    type Record;
     /// The rows it makes.
     type Rows: Rows;
+
+    /// Reads the value of a record.
+    ///
+    /// # Errors
+    /// The rejection with which the engine puts the record into quarantine.
+    fn decode(value: &[u8]) -> Result<Self::Record, Rejection>;
 
     /// `S(0)`.
     fn new(config: &Self::Config) -> Self;
 
     /// Folds the record at `offset`. Offsets rise; the engine guarantees that each is folded exactly once.
-    fn apply(&mut self, event: Event, offset: i64) -> Outcome;
+    fn apply(&mut self, record: Self::Record, offset: i64) -> Outcome;
 
     /// Rows that changed since the last call.
     fn drain_rows(&mut self) -> Self::Rows;
@@ -88,14 +96,14 @@ pub trait Fold: Sized + Send + 'static {
     /// Live values that changed since the last call; the slow ones ([`crate::live::LiveMap::Visits`]) only `with_visits`.
     fn drain_live(&mut self, with_visits: bool) -> Vec<LiveWrite>;
 
-    /// Every live value, for a generation that starts empty.
-    fn all_live(&self) -> Vec<LiveWrite>;
+    /// Every live value, for a generation that starts empty; what [`Fold::drain_live`] had to give is contained.
+    fn all_live(&mut self) -> Vec<LiveWrite>;
 
     /// The instant before which nothing changes any more: the least over the active devices; `None` before the first event.
     fn watermark(&self) -> Option<Micros>;
 
     /// The state as bytes. Taken right after [`Fold::drain_rows`], so that no row is pending in it.
-    fn snapshot(&self) -> Vec<u8>;
+    fn snapshot(&mut self) -> Vec<u8>;
 
     /// The state whose [`Fold::snapshot`] `bytes` is.
     ///

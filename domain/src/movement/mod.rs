@@ -1,1 +1,195 @@
-//! m
+//! The movement fold: positions of travelers become visits, panes and live occupancy.
+//!
+//! The definitions are those of the design: *speed* between consecutive samples of one traveler at one sensor, ordered by
+//! event time and then by event id; *visit* = samples without a gap above `idle_gap`; *pane* = ten seconds. The answer
+//! depends on the set of events, never on the order in which they arrived, as long as none is older than its sensor's
+//! watermark when it arrives; such a one is kept as a late event.
+//!
+//! - `sensor`: one sensor's tracks, panes and clocks, and when things close, settle and expire;
+//! - `track`: one traveler's samples and visits, and what a new sample changes;
+//! - `panes`: the panes of a sensor, changed by differences;
+//! - `rows`: what goes to Postgres; `live`: what goes to Redis; `snapshot`: the state as bytes.
+
+mod live;
+mod panes;
+mod rows;
+mod sensor;
+mod snapshot;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+pub use rows::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey, VisitRow};
+
+use crate::envelope;
+use crate::event::{Body, Event};
+use crate::fold::{Fold, Outcome, RestoreError};
+use crate::id::DeviceId;
+use crate::live::LiveWrite;
+use crate::rejection::{Reason, Rejection};
+use crate::time::{Micros, Span};
+use crate::topic;
+use sensor::Sensor;
+
+/// The parameters of the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovementConfig {
+    /// A longer pause between two samples of a traveler starts a new visit.
+    pub idle_gap: Span,
+    /// How far behind its sensor's newest event an event may be and still be folded.
+    pub lateness: Span,
+    /// How long after its end a pane settles, so that its row is written.
+    pub settle: Span,
+    /// A longer silence of a sensor is not covered.
+    pub silent_after: Span,
+    /// Ticks make everything final that is older than this, even at a sensor that never returns.
+    pub amend_horizon: Span,
+    /// A sensor that said nothing for this long is moved on by ticks.
+    pub quiet_after: Span,
+}
+
+impl Default for MovementConfig {
+    fn default() -> Self {
+        Self {
+            idle_gap: Span::from_secs(30),
+            lateness: Span::from_secs(20 * 60),
+            settle: Span::from_secs(30),
+            silent_after: Span::from_secs(60),
+            amend_horizon: Span::from_secs(48 * 3600),
+            quiet_after: Span::from_secs(20),
+        }
+    }
+}
+
+/// The state of one partition of `sensor-movements`.
+#[derive(Debug)]
+pub struct MovementFold {
+    config: MovementConfig,
+    /// The newest tick.
+    tick: Micros,
+    sensors: HashMap<DeviceId, Sensor>,
+    /// Rows that the next checkpoint takes.
+    rows: MovementRows,
+}
+
+impl Fold for MovementFold {
+    const NAME: &'static str = "movement";
+    const TOPIC: &'static str = topic::SENSOR_MOVEMENTS;
+    const VERSION: i32 = 1;
+    type Config = MovementConfig;
+    type Record = Event;
+    type Rows = MovementRows;
+
+    fn decode(value: &[u8]) -> Result<Event, Rejection> {
+        envelope::decode(value)
+            .map_err(|error| Rejection::new(Reason::Undecodable, error.to_string()))
+    }
+
+    fn new(config: &MovementConfig) -> Self {
+        Self {
+            config: config.clone(),
+            tick: Micros::MIN,
+            sensors: HashMap::new(),
+            rows: MovementRows::default(),
+        }
+    }
+
+    fn apply(&mut self, event: Event, offset: i64) -> Outcome {
+        let Event {
+            device,
+            event_time,
+            received_at,
+            time_source,
+            key,
+            has_event_id,
+            body,
+        } = event;
+        if matches!(body, Body::Tick) {
+            self.tick(event_time);
+            return Outcome::Applied;
+        }
+        let sensor = self
+            .sensors
+            .entry(device)
+            .or_insert_with_key(|name| Sensor::new(name.clone()));
+        let mut step = sensor::Step {
+            config: &self.config,
+            rows: &mut self.rows,
+            tick: self.tick,
+            offset,
+            event_time,
+            received_at,
+        };
+        match body {
+            Body::Position(position) => {
+                let identity = track::Identity {
+                    key,
+                    time_source,
+                    has_event_id,
+                };
+                sensor.position(position, identity, &mut step)
+            }
+            Body::Status(status) => sensor.status(&status, &mut step),
+            Body::Tick => Outcome::Ignored,
+        }
+    }
+
+    fn drain_rows(&mut self) -> MovementRows {
+        for sensor in self.sensors.values_mut() {
+            sensor.drain_rows(&self.config, &mut self.rows);
+        }
+        std::mem::take(&mut self.rows)
+    }
+
+    fn drain_live(&mut self, with_visits: bool) -> Vec<LiveWrite> {
+        let mut writes = Vec::new();
+        for sensor in self.sensors.values_mut() {
+            sensor.drain_live(&self.config, with_visits, &mut writes);
+        }
+        writes
+    }
+
+    fn all_live(&mut self) -> Vec<LiveWrite> {
+        let mut writes = Vec::new();
+        for sensor in self.sensors.values_mut() {
+            sensor.all_live(&self.config, &mut writes);
+        }
+        writes
+    }
+
+    fn watermark(&self) -> Option<Micros> {
+        let active_from = self.tick - self.config.amend_horizon;
+        self.sensors
+            .values()
+            .filter(|sensor| sensor.last_event >= active_from)
+            .map(|sensor| sensor.watermark)
+            .min()
+    }
+
+    fn snapshot(&mut self) -> Vec<u8> {
+        for sensor in self.sensors.values_mut() {
+            sensor.refresh_all_extremes(self.config.idle_gap);
+        }
+        snapshot::write(self)
+    }
+
+    fn restore(bytes: &[u8], config: &MovementConfig) -> Result<Self, RestoreError> {
+        snapshot::read(bytes, config)
+    }
+}
+
+impl MovementFold {
+    /// A gateway's clock: moves on the sensors that are silent, so that visits close and panes settle.
+    fn tick(&mut self, at: Micros) {
+        if at <= self.tick {
+            return;
+        }
+        self.tick = at;
+        for sensor in self.sensors.values_mut() {
+            sensor.tick(at, &self.config, &mut self.rows);
+        }
+    }
+}

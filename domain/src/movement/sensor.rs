@@ -1,0 +1,513 @@
+//! One sensor: its travelers, its panes, its coverage, and the two clocks by which things close and become final.
+//!
+//! - `clock` says how far the sensor's time has come: its newest event, or the gateways' ticks once it fell silent. A
+//!   visit closes when the clock is more than `idle_gap` past its last sample; a pane settles `settle` past its end. A
+//!   sensor that is sending is believed, so one that uploads yesterday's buffer does not close its visits one by one.
+//! - `watermark` says what is final: the newest event minus `lateness`. Ticks do not move it, or a sensor that was cut off
+//!   would be late on its return; only after `amend_horizon` they do.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::MovementConfig;
+use super::panes::{PaneEdit, Panes, Slot, TypeIndex};
+use super::rows::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey, VisitRow};
+use super::track::{Identity, Inserted, Phase, Sample, Track, Visit, speed_between};
+use crate::coverage::Coverage;
+use crate::event::{DeviceState, Position, Status};
+use crate::fold::Outcome;
+use crate::id::{DeviceId, TravelerId, TravelerType};
+use crate::pane::{PANE, PaneKey};
+use crate::quantity::Speed;
+use crate::time::{Micros, Span};
+
+/// How often a sensor's own row and its coverage are written.
+const REPORT: Span = Span::from_secs(60);
+
+/// What one record brings to a sensor.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    pub(super) config: &'a MovementConfig,
+    pub(super) rows: &'a mut MovementRows,
+    pub(super) tick: Micros,
+    pub(super) offset: i64,
+    pub(super) event_time: Micros,
+    pub(super) received_at: Micros,
+}
+
+/// The state of one sensor.
+#[derive(Debug)]
+pub(super) struct Sensor {
+    pub(super) name: DeviceId,
+    pub(super) last_event: Micros,
+    pub(super) last_received: Micros,
+    pub(super) clock: Micros,
+    pub(super) watermark: Micros,
+    /// The tick that was newest when the sensor spoke last.
+    pub(super) spoke_at_tick: Micros,
+    pub(super) declared: Option<DeviceState>,
+    pub(super) types: Vec<TravelerType>,
+    /// Open visits by type.
+    pub(super) open: Vec<u32>,
+    pub(super) coverage: Coverage,
+    pub(super) panes: Panes,
+    /// Tracks by index; free places are `None` and listed in `free`.
+    pub(super) tracks: Vec<Option<Track>>,
+    free: Vec<u32>,
+    by_traveler: HashTable<u32>,
+    /// When to look whether a track's last visit has closed.
+    pub(super) closing: BinaryHeap<Reverse<(Micros, u32)>>,
+    /// When to look what a track may forget, on the watermark.
+    expiring: BinaryHeap<Reverse<(Micros, u32)>>,
+    /// Tracks with a visit that closed not long ago, by the clock at which it did.
+    pub(super) recently_closed: VecDeque<(Micros, u32)>,
+    pub(super) live_changed: bool,
+    pub(super) visits_changed: bool,
+}
+
+impl Sensor {
+    pub(super) fn new(name: DeviceId) -> Self {
+        Self {
+            name,
+            last_event: Micros::MIN,
+            last_received: Micros::MIN,
+            clock: Micros::MIN,
+            watermark: Micros::MIN,
+            spoke_at_tick: Micros::MIN,
+            declared: None,
+            types: Vec::new(),
+            open: Vec::new(),
+            coverage: Coverage::default(),
+            panes: Panes::new(),
+            tracks: Vec::new(),
+            free: Vec::new(),
+            by_traveler: HashTable::new(),
+            closing: BinaryHeap::new(),
+            expiring: BinaryHeap::new(),
+            recently_closed: VecDeque::new(),
+            live_changed: false,
+            visits_changed: false,
+        }
+    }
+
+    /// A traveler was seen.
+    pub(super) fn position(
+        &mut self,
+        position: Position,
+        identity: Identity,
+        step: &mut Step<'_>,
+    ) -> Outcome {
+        if step.event_time < self.watermark {
+            step.rows.late.push(self.late_row(position, identity, step));
+            return Outcome::Late;
+        }
+        let kind = self.type_index(&position.traveler_type);
+        let index = self.track_index(position.traveler, kind, step.event_time);
+        let sample = Sample {
+            at: step.event_time,
+            key: identity.key,
+            x: position.x,
+            y: position.y,
+        };
+        let mut edit = PaneEdit {
+            panes: &mut self.panes,
+            traveler_type: kind,
+            offset: step.offset,
+        };
+        let track = self.tracks[index as usize]
+            .as_mut()
+            .expect("the index was just looked up");
+        let inserted = track.insert(sample, identity, step.config.idle_gap, &mut edit);
+        let outcome = match inserted {
+            Inserted::Duplicate => Outcome::Duplicate,
+            Inserted::Into { visit, obsolete } => {
+                for gone in &obsolete {
+                    self.retract(index, gone, step.rows);
+                }
+                self.reconsider(index, visit, step);
+                Outcome::Applied
+            }
+        };
+        self.spoke(true, step);
+        outcome
+    }
+
+    /// The sensor spoke about itself.
+    pub(super) fn status(&mut self, status: &Status, step: &mut Step<'_>) -> Outcome {
+        if step.event_time < self.watermark {
+            return Outcome::Late;
+        }
+        if step.event_time >= self.last_event {
+            self.declared = Some(status.state);
+        }
+        self.spoke(status.state != DeviceState::Offline, step);
+        Outcome::Applied
+    }
+
+    /// A sign of life: time moves on.
+    fn spoke(&mut self, online: bool, step: &mut Step<'_>) {
+        self.coverage
+            .sign(step.event_time, online, step.config.silent_after);
+        self.last_received = self.last_received.max(step.received_at);
+        self.spoke_at_tick = step.tick;
+        self.live_changed = true;
+        if step.event_time > self.last_event {
+            self.last_event = step.event_time;
+            self.advance_clock(step.event_time, step.config, step.rows);
+            self.advance_watermark(
+                step.event_time - step.config.lateness,
+                step.config,
+                step.rows,
+            );
+        }
+    }
+
+    /// A gateway's tick: moves on a sensor that fell silent.
+    pub(super) fn tick(&mut self, at: Micros, config: &MovementConfig, rows: &mut MovementRows) {
+        if at - self.spoke_at_tick >= config.quiet_after {
+            self.advance_clock(at, config, rows);
+        }
+        self.advance_watermark(at - config.amend_horizon, config, rows);
+    }
+
+    fn advance_clock(&mut self, to: Micros, config: &MovementConfig, rows: &mut MovementRows) {
+        if to <= self.clock {
+            return;
+        }
+        let report_due = to.floor(REPORT) > self.clock.floor(REPORT);
+        self.clock = to;
+        while let Some(&Reverse((deadline, index))) = self.closing.peek()
+            && deadline < to
+        {
+            self.closing.pop();
+            self.close_if_due(index, config.idle_gap, rows);
+        }
+        self.panes.settle(to - config.settle);
+        self.live_changed = true;
+        if report_due {
+            self.report(rows);
+        }
+    }
+
+    /// Closes the visits of a track that are due, and queues it again while one is open.
+    fn close_if_due(&mut self, index: u32, idle_gap: Span, rows: &mut MovementRows) {
+        let track = self.tracks[index as usize]
+            .as_mut()
+            .expect("a queued track exists");
+        track.in_closing = false;
+        for at in 0..track.visits.len() {
+            let visit = &mut track.visits[at];
+            if visit.phase != Phase::Open {
+                continue;
+            }
+            if visit.last + idle_gap >= self.clock {
+                track.in_closing = true;
+                self.closing.push(Reverse((visit.last + idle_gap, index)));
+                return;
+            }
+            visit.phase = Phase::Closed;
+            visit.closings += 1;
+            self.open[usize::from(track.traveler_type)] -= 1;
+            self.recently_closed.push_back((self.clock, index));
+            let (first, row) = (visit.first, VisitRow::from(&*visit));
+            rows.visits
+                .insert(visit_key(&self.name, &self.types, track, first), Some(row));
+        }
+        self.visits_changed = true;
+    }
+
+    /// Brings the row and the count of a visit up to a change of it.
+    fn reconsider(&mut self, index: u32, visit: usize, step: &mut Step<'_>) {
+        let idle_gap = step.config.idle_gap;
+        let clock = self.clock.max(step.event_time);
+        let track = self.tracks[index as usize]
+            .as_mut()
+            .expect("the index was just looked up");
+        let changed = &mut track.visits[visit];
+        let phase = if changed.last + idle_gap < clock {
+            Phase::Closed
+        } else {
+            Phase::Open
+        };
+        let before = std::mem::replace(&mut changed.phase, phase);
+        let open = &mut self.open[usize::from(track.traveler_type)];
+        *open = *open + u32::from(phase == Phase::Open) - u32::from(before == Phase::Open);
+        let row = (phase == Phase::Closed).then(|| {
+            changed.closings += 1;
+            VisitRow::from(&*changed)
+        });
+        let (first, last) = (changed.first, changed.last);
+        if row.is_some() || before == Phase::Closed {
+            // A visit that was closed and is open again has no row until it closes anew.
+            step.rows
+                .visits
+                .insert(visit_key(&self.name, &self.types, track, first), row);
+        }
+        if phase == Phase::Open && !track.in_closing {
+            track.in_closing = true;
+            self.closing.push(Reverse((last + idle_gap, index)));
+        }
+        if phase == Phase::Closed {
+            self.recently_closed.push_back((clock, index));
+        }
+        self.visits_changed = true;
+    }
+
+    /// Takes back what was said of a visit that is now part of another one.
+    fn retract(&mut self, index: u32, gone: &Visit, rows: &mut MovementRows) {
+        let track = self.tracks[index as usize]
+            .as_ref()
+            .expect("the index was just looked up");
+        match gone.phase {
+            Phase::New => {}
+            Phase::Open => self.open[usize::from(track.traveler_type)] -= 1,
+            Phase::Closed => {
+                rows.visits
+                    .insert(visit_key(&self.name, &self.types, track, gone.first), None);
+            }
+        }
+    }
+
+    fn advance_watermark(&mut self, to: Micros, config: &MovementConfig, rows: &mut MovementRows) {
+        if to.floor(PANE) <= self.watermark.floor(PANE) {
+            self.watermark = self.watermark.max(to);
+            return;
+        }
+        self.watermark = to;
+        // An event at the watermark can still reach back over the idle gap, into the pane where its visit stood.
+        let horizon = (to - config.idle_gap).floor(PANE) - PANE;
+        self.expire_panes(horizon, config.idle_gap, rows);
+        while let Some(&Reverse((deadline, index))) = self.expiring.peek()
+            && deadline < horizon
+        {
+            self.expiring.pop();
+            self.expire_track(index, horizon);
+        }
+        self.coverage.forget_before(to, config.silent_after);
+    }
+
+    /// Drops the panes that are final; what is due of them is written first.
+    fn expire_panes(&mut self, horizon: Micros, idle_gap: Span, rows: &mut MovementRows) {
+        let final_before = horizon;
+        while let Some((&slot, _)) = self.panes.by_slot.first_key_value()
+            && slot.0 + PANE <= final_before
+        {
+            self.refresh_extremes(slot, idle_gap);
+            let open = self
+                .panes
+                .by_slot
+                .remove(&slot)
+                .expect("the first key is there");
+            if open.in_rows_due || !self.panes.is_settled(slot.0) {
+                let row = PaneRow {
+                    pane: open.pane,
+                    changed_offset: open.changed_offset,
+                    revision: open.revision,
+                };
+                rows.panes.insert(self.pane_key(slot), row);
+            }
+            self.panes.live_gone.push(slot);
+        }
+    }
+
+    fn expire_track(&mut self, index: u32, horizon: Micros) {
+        let track = self.tracks[index as usize]
+            .as_mut()
+            .expect("a queued track exists");
+        if track.forget_before(horizon) {
+            // Look again when the next minute of samples, or the whole visit, may go.
+            let last = track.visits.last().map_or(horizon, |visit| visit.last);
+            self.expiring
+                .push(Reverse((last.min(horizon + REPORT).max(horizon), index)));
+            return;
+        }
+        let hash = traveler_hash(&track.traveler, track.traveler_type);
+        if let Ok(entry) = self.by_traveler.find_entry(hash, |&other| other == index) {
+            entry.remove();
+        }
+        self.tracks[index as usize] = None;
+        self.free.push(index);
+    }
+
+    /// Computes the extremes of a pane again from the samples, when one of them was taken back.
+    pub(super) fn refresh_extremes(&mut self, slot: Slot, idle_gap: Span) {
+        let Some(open) = self
+            .panes
+            .by_slot
+            .get_mut(&slot)
+            .filter(|open| open.extremes_stale)
+        else {
+            return;
+        };
+        let (start, kind) = slot;
+        let mut extremes: Option<(Speed, Speed)> = None;
+        for track in self
+            .tracks
+            .iter()
+            .flatten()
+            .filter(|track| track.traveler_type == kind)
+        {
+            let from = track.samples.partition_point(|s| s.at < start).max(1);
+            let to = track.samples.partition_point(|s| s.at < start + PANE);
+            for at in from..to {
+                let (a, b) = (&track.samples[at - 1], &track.samples[at]);
+                if b.at - a.at <= idle_gap
+                    && let Some(speed) = speed_between(a, b)
+                {
+                    let (min, max) = extremes.unwrap_or((speed, speed));
+                    extremes = Some((min.min(speed), max.max(speed)));
+                }
+            }
+        }
+        (open.pane.speed.min, open.pane.speed.max) = extremes.unwrap_or_default();
+        open.extremes_stale = false;
+    }
+
+    /// See [`Sensor::refresh_extremes`], for every pane.
+    pub(super) fn refresh_all_extremes(&mut self, idle_gap: Span) {
+        let stale = self
+            .panes
+            .by_slot
+            .iter()
+            .filter(|(_, open)| open.extremes_stale);
+        for slot in stale.map(|(slot, _)| *slot).collect::<Vec<_>>() {
+            self.refresh_extremes(slot, idle_gap);
+        }
+    }
+
+    /// Moves the rows that are due into `rows`.
+    pub(super) fn drain_rows(&mut self, config: &MovementConfig, rows: &mut MovementRows) {
+        for slot in std::mem::take(&mut self.panes.rows_due) {
+            self.refresh_extremes(slot, config.idle_gap);
+            let Some(open) = self.panes.by_slot.get_mut(&slot) else {
+                continue;
+            };
+            open.in_rows_due = false;
+            let row = PaneRow {
+                pane: open.pane.clone(),
+                changed_offset: open.changed_offset,
+                revision: open.revision,
+            };
+            rows.panes.insert(self.pane_key(slot), row);
+        }
+    }
+
+    /// Writes the sensor's own row and the hours of coverage that changed.
+    fn report(&mut self, rows: &mut MovementRows) {
+        for (hour, bits) in self.coverage.drain() {
+            rows.up.insert((self.name.clone(), hour), UpRow { bits });
+        }
+        rows.sensors.insert(self.name.clone(), self.sensor_row());
+    }
+
+    fn sensor_row(&self) -> SensorRow {
+        SensorRow {
+            last_event: self.last_event,
+            last_received: self.last_received,
+            clock: self.clock,
+            watermark: self.watermark,
+        }
+    }
+
+    pub(super) fn pane_key(&self, (start, kind): Slot) -> PaneKey {
+        PaneKey {
+            sensor: self.name.clone(),
+            traveler_type: self.types[usize::from(kind)].clone(),
+            start,
+        }
+    }
+
+    fn late_row(&self, position: Position, identity: Identity, step: &Step<'_>) -> LateRow {
+        LateRow {
+            sensor: self.name.clone(),
+            traveler: position.traveler,
+            traveler_type: position.traveler_type,
+            event_at: step.event_time,
+            key: identity.key,
+            x: position.x,
+            y: position.y,
+            received_at: step.received_at,
+        }
+    }
+
+    pub(super) fn type_index(&mut self, name: &TravelerType) -> TypeIndex {
+        if let Some(index) = self.types.iter().position(|known| known == name) {
+            return TypeIndex::try_from(index).expect("indices were made from this type");
+        }
+        let index = TypeIndex::try_from(self.types.len()).unwrap_or(TypeIndex::MAX);
+        if index < TypeIndex::MAX {
+            self.types.push(name.clone());
+            self.open.push(0);
+            return index;
+        }
+        // 65,535 kinds of traveler at one sensor: the last one stands for the rest.
+        TypeIndex::MAX - 1
+    }
+
+    /// The track of a traveler, made when there is none.
+    fn track_index(&mut self, traveler: TravelerId, kind: TypeIndex, at: Micros) -> u32 {
+        let hash = traveler_hash(&traveler, kind);
+        let tracks = &self.tracks;
+        let is_it = |&index: &u32| {
+            tracks[index as usize]
+                .as_ref()
+                .is_some_and(|t| t.traveler_type == kind && t.traveler == traveler)
+        };
+        if let Some(&index) = self.by_traveler.find(hash, is_it) {
+            return index;
+        }
+        self.place(Track::new(traveler, kind), at)
+    }
+
+    /// Gives a track an index and its places in the queues; `first` is its earliest sample.
+    pub(super) fn place(&mut self, track: Track, first: Micros) -> u32 {
+        let hash = traveler_hash(&track.traveler, track.traveler_type);
+        let closing = track
+            .visits
+            .iter()
+            .find(|visit| visit.phase == Phase::Open)
+            .map(|visit| visit.last);
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.tracks.push(None);
+            u32::try_from(self.tracks.len() - 1).expect("fewer than 2^32 travelers at one sensor")
+        });
+        let in_closing = closing.is_some();
+        self.tracks[index as usize] = Some(Track {
+            in_closing,
+            ..track
+        });
+        let tracks = &self.tracks;
+        self.by_traveler.insert_unique(hash, index, |&other| {
+            let track = tracks[other as usize]
+                .as_ref()
+                .expect("a listed track exists");
+            traveler_hash(&track.traveler, track.traveler_type)
+        });
+        if let Some(last) = closing {
+            self.closing.push(Reverse((last, index)));
+        }
+        self.expiring.push(Reverse((first, index)));
+        index
+    }
+}
+
+fn visit_key(
+    sensor: &DeviceId,
+    types: &[TravelerType],
+    track: &Track,
+    entered_at: Micros,
+) -> VisitKey {
+    VisitKey {
+        sensor: sensor.clone(),
+        traveler: track.traveler.clone(),
+        traveler_type: types[usize::from(track.traveler_type)].clone(),
+        entered_at,
+    }
+}
+
+fn traveler_hash(traveler: &TravelerId, kind: TypeIndex) -> u64 {
+    xxh3_64_with_seed(traveler.0.as_bytes(), u64::from(kind))
+}

@@ -1,0 +1,340 @@
+//! One traveler at one sensor: the samples within the horizon, the visits that they form, and what a new sample changes.
+
+use crate::event::TimeSource;
+use crate::event_key::EventKey;
+use crate::id::TravelerId;
+use crate::pane::PANE;
+use crate::quantity::{Distance, Speed};
+use crate::time::{Micros, Span};
+
+use super::panes::{PaneEdit, TypeIndex};
+
+/// One position of the traveler. Samples are ordered by time, then by event id.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sample {
+    pub(super) at: Micros,
+    pub(super) key: EventKey,
+    pub(super) x: f64,
+    pub(super) y: f64,
+}
+
+/// What makes two events the same one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identity {
+    pub(super) key: EventKey,
+    pub(super) time_source: TimeSource,
+    pub(super) has_event_id: bool,
+}
+
+/// A way along consecutive samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) distance: Distance,
+    pub(super) speed_n: u32,
+    pub(super) speed_sum: Speed,
+    pub(super) speed_min: Speed,
+    pub(super) speed_max: Speed,
+}
+
+/// Consecutive samples without a gap above `idle_gap`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Visit {
+    pub(super) first: Micros,
+    pub(super) last: Micros,
+    pub(super) samples: u32,
+    pub(super) way: Way,
+    pub(super) phase: Phase,
+    /// How often a row was made of it.
+    pub(super) closings: u32,
+}
+
+/// Where a visit is in its life, as far as the sensor has taken note of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Made by the present sample; neither counted nor written.
+    #[default]
+    New,
+    /// Counted among those who are there now.
+    Open,
+    /// The idle gap has passed on the sensor's clock: it has a row.
+    Closed,
+}
+
+/// One traveler at one sensor.
+#[derive(Debug, PartialEq)]
+pub(super) struct Track {
+    pub(super) traveler: TravelerId,
+    pub(super) traveler_type: TypeIndex,
+    /// Samples within the horizon, in order.
+    pub(super) samples: Vec<Sample>,
+    /// The part of the first visit that lies before `samples`: everything up to and including `samples[0]`.
+    pub(super) sealed: Option<Visit>,
+    /// The visits, in order. Each covers a run of `samples`.
+    pub(super) visits: Vec<Visit>,
+    /// Whether the sensor's closing queue has an entry for this track.
+    pub(super) in_closing: bool,
+}
+
+/// What became of a sample.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// It was there before.
+    Duplicate,
+    /// It is now part of the visit with this index; rows of visits that began at these instants are obsolete.
+    Into { visit: usize, obsolete: Vec<Visit> },
+}
+
+impl Way {
+    /// Adds the step from `a` to `b`.
+    fn step(&mut self, a: &Sample, b: &Sample) {
+        let metres = metres_between(a, b);
+        self.distance = Distance(self.distance.0.saturating_add(Distance::from_m(metres).0));
+        if let Some(speed) = speed_between(a, b) {
+            self.speed_min = if self.speed_n == 0 {
+                speed
+            } else {
+                self.speed_min.min(speed)
+            };
+            self.speed_max = self.speed_max.max(speed);
+            self.speed_n += 1;
+            self.speed_sum = Speed(self.speed_sum.0.saturating_add(speed.0));
+        }
+    }
+}
+
+fn metres_between(a: &Sample, b: &Sample) -> f64 {
+    (b.x - a.x).hypot(b.y - a.y)
+}
+
+/// Distance over time; none between samples of one instant.
+pub(super) fn speed_between(a: &Sample, b: &Sample) -> Option<Speed> {
+    let span = b.at - a.at;
+    (span.0 > 0).then(|| Speed::from_m_s(metres_between(a, b) / span.as_secs_f64()))
+}
+
+impl Visit {
+    /// A visit of one sample.
+    fn of(sample: &Sample) -> Self {
+        Self {
+            first: sample.at,
+            last: sample.at,
+            samples: 1,
+            way: Way::default(),
+            phase: Phase::New,
+            closings: 0,
+        }
+    }
+
+    fn push(&mut self, previous: &Sample, sample: &Sample) {
+        self.way.step(previous, sample);
+        self.last = sample.at;
+        self.samples += 1;
+    }
+}
+
+impl Track {
+    pub(super) fn new(traveler: TravelerId, traveler_type: TypeIndex) -> Self {
+        Self {
+            traveler,
+            traveler_type,
+            samples: Vec::new(),
+            sealed: None,
+            visits: Vec::new(),
+            in_closing: false,
+        }
+    }
+
+    /// Takes in a sample, wherever it belongs, and changes the panes by what is different now.
+    pub(super) fn insert(
+        &mut self,
+        sample: Sample,
+        identity: Identity,
+        idle_gap: Span,
+        edit: &mut PaneEdit<'_>,
+    ) -> Inserted {
+        let order = |s: &Sample| (s.at, s.key) < (sample.at, sample.key);
+        let at = match self.samples.last() {
+            Some(last) if !order(last) => self.samples.partition_point(order),
+            _ => self.samples.len(),
+        };
+        if self.knows(&sample, at, identity) {
+            return Inserted::Duplicate;
+        }
+        let previous = at.checked_sub(1).map(|before| self.samples[before]);
+        let next = self.samples.get(at).copied();
+        let joins_previous = previous.filter(|p| sample.at - p.at <= idle_gap);
+        let joins_next = next.filter(|n| n.at - sample.at <= idle_gap);
+
+        if let (Some(p), Some(n)) = (previous, next)
+            && n.at - p.at <= idle_gap
+            && let Some(speed) = speed_between(&p, &n)
+        {
+            edit.remove_speed(n.at, speed);
+        }
+        if let Some(speed) = joins_previous.and_then(|p| speed_between(&p, &sample)) {
+            edit.add_speed(sample.at, speed);
+        }
+        if let Some((n, speed)) = joins_next.and_then(|n| Some((n, speed_between(&sample, &n)?))) {
+            edit.add_speed(n.at, speed);
+        }
+        self.samples.insert(at, sample);
+        if next.is_none()
+            && let Some(p) = joins_previous
+            && let Some(index) = self.visits.len().checked_sub(1)
+        {
+            // The usual case: the next sample of the visit that is going on.
+            self.visits[index].push(&p, &sample);
+            edit.present(p.at.floor(PANE) + PANE, sample.at.floor(PANE), 1);
+            return Inserted::Into {
+                visit: index,
+                obsolete: Vec::new(),
+            };
+        }
+        self.regroup(&sample, joins_previous, joins_next, edit)
+    }
+
+    /// Whether this sample was taken in before. `at` is where it would stand.
+    fn knows(&self, sample: &Sample, at: usize, identity: Identity) -> bool {
+        let stands = self
+            .samples
+            .get(at)
+            .is_some_and(|s| s.at == sample.at && s.key == sample.key);
+        // The gateway's stamp differs between two copies of one event; its own id does not.
+        let stamped_anew = identity.time_source != TimeSource::Device && identity.has_event_id;
+        stands || (stamped_anew && self.samples.iter().any(|s| s.key == sample.key))
+    }
+
+    /// Brings `visits` and the visit counts of the panes up to a sample that does not simply follow the last one.
+    fn regroup(
+        &mut self,
+        sample: &Sample,
+        joins_previous: Option<Sample>,
+        joins_next: Option<Sample>,
+        edit: &mut PaneEdit<'_>,
+    ) -> Inserted {
+        let pane = sample.at.floor(PANE);
+        match (joins_previous, joins_next) {
+            (None, None) => {
+                let index = self.visits.partition_point(|visit| visit.first < sample.at);
+                self.visits.insert(index, Visit::of(sample));
+                edit.entered(sample.at, 1);
+                edit.present(pane, pane, 1);
+                Inserted::Into {
+                    visit: index,
+                    obsolete: Vec::new(),
+                }
+            }
+            (Some(previous), None) => {
+                let index = self.visit_of(previous.at);
+                edit.present(previous.at.floor(PANE) + PANE, pane, 1);
+                self.rebuild(index, self.visits[index].first, sample.at);
+                Inserted::Into {
+                    visit: index,
+                    obsolete: Vec::new(),
+                }
+            }
+            (None, Some(next)) => {
+                let index = self.visit_of(next.at);
+                let obsolete = self.visits[index].clone();
+                edit.entered(next.at, -1);
+                edit.entered(sample.at, 1);
+                edit.present(pane, next.at.floor(PANE) - PANE, 1);
+                self.rebuild(index, sample.at, obsolete.last);
+                if obsolete.first == sample.at {
+                    return Inserted::Into {
+                        visit: index,
+                        obsolete: Vec::new(),
+                    };
+                }
+                self.visits[index].phase = Phase::New;
+                Inserted::Into {
+                    visit: index,
+                    obsolete: vec![obsolete],
+                }
+            }
+            (Some(previous), Some(next)) => {
+                let (left, right) = (self.visit_of(previous.at), self.visit_of(next.at));
+                if left == right {
+                    let (first, last) = (self.visits[left].first, self.visits[left].last);
+                    self.rebuild(left, first, last);
+                    return Inserted::Into {
+                        visit: left,
+                        obsolete: Vec::new(),
+                    };
+                }
+                debug_assert_eq!(left + 1, right, "only neighbours can be merged");
+                let obsolete = self.visits.remove(right);
+                edit.entered(next.at, -1);
+                let (end, start) = (previous.at.floor(PANE), next.at.floor(PANE));
+                if end == start {
+                    edit.present(end, end, -1);
+                } else {
+                    edit.present(end + PANE, start - PANE, 1);
+                }
+                let first = self.visits[left].first;
+                self.visits[left].closings = self.visits[left].closings.max(obsolete.closings);
+                self.rebuild(left, first, obsolete.last);
+                Inserted::Into {
+                    visit: left,
+                    obsolete: vec![obsolete],
+                }
+            }
+        }
+    }
+
+    /// The index of the visit that holds the sample at `at`.
+    fn visit_of(&self, at: Micros) -> usize {
+        self.visits.partition_point(|visit| visit.last < at)
+    }
+
+    /// Computes the visit at `index` again from its samples in `first..=last`.
+    fn rebuild(&mut self, index: usize, first: Micros, last: Micros) {
+        let from = self.samples.partition_point(|s| s.at < first);
+        let to = self.samples.partition_point(|s| s.at <= last);
+        let run = &self.samples[from..to];
+        let sealed = self.sealed.as_ref().filter(|_| index == 0);
+        let mut visit = sealed.cloned().unwrap_or_else(|| Visit::of(&run[0]));
+        for pair in run.windows(2) {
+            visit.push(&pair[0], &pair[1]);
+        }
+        let old = &self.visits[index];
+        visit.phase = old.phase;
+        visit.closings = old.closings;
+        self.visits[index] = visit;
+    }
+
+    /// Drops samples before `horizon` that no event can touch any more. Returns false when nothing is left.
+    ///
+    /// A visit that ended before it goes whole; of one that goes on, the part before the last sample under the horizon
+    /// is folded into `sealed`.
+    pub(super) fn forget_before(&mut self, horizon: Micros) -> bool {
+        let gone = self
+            .visits
+            .iter()
+            .take_while(|visit| visit.last < horizon)
+            .count();
+        if gone > 0 {
+            let last = self.visits[gone - 1].last;
+            self.visits.drain(..gone);
+            self.sealed = None;
+            let samples = self.samples.partition_point(|s| s.at <= last);
+            self.samples.drain(..samples);
+        }
+        let old = self.samples.partition_point(|s| s.at < horizon);
+        if old > 1 && self.visits[0].first < horizon {
+            let mut sealed = self
+                .sealed
+                .take()
+                .unwrap_or_else(|| Visit::of(&self.samples[0]));
+            for pair in self.samples[..old].windows(2) {
+                sealed.push(&pair[0], &pair[1]);
+            }
+            self.sealed = Some(sealed);
+            self.samples.drain(..old - 1);
+        }
+        if self.samples.capacity() > 2 * self.samples.len() + 16 {
+            self.samples.shrink_to_fit();
+        }
+        !self.visits.is_empty()
+    }
+}
