@@ -13,7 +13,6 @@ use crate::pane::{PANE, Pane, PaneKey};
 use crate::quantity::Speed;
 
 const START: i64 = 1_700_000_000;
-const GAP: i64 = 30;
 
 /// A sample: (traveler, second × 10, id, x, y).
 type Seen = (u8, i64, u16, i16, i16);
@@ -104,7 +103,7 @@ struct Answers {
 }
 
 /// The definitions, word for word, over all samples at once.
-fn brute_force(samples: &[Seen]) -> Answers {
+fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
     let mut unique: Vec<Event> = samples.iter().copied().map(position).collect();
     let subject = |event: &Event| match &event.body {
         Body::Position(p) => (p.traveler_type.clone(), p.traveler.clone(), p.x, p.y),
@@ -114,7 +113,7 @@ fn brute_force(samples: &[Seen]) -> Answers {
     unique.dedup_by_key(|event| (subject(event).1, event.event_time, event.key));
     let mut answers = Answers::default();
     for traveler in unique.chunk_by(|a, b| subject(a).1 == subject(b).1) {
-        for visit in traveler.chunk_by(|a, b| b.event_time - a.event_time <= Span::from_secs(GAP)) {
+        for visit in traveler.chunk_by(|a, b| b.event_time - a.event_time <= idle_gap) {
             let (traveler_type, traveler, ..) = subject(&visit[0]);
             let (first, last) = (visit[0].event_time, visit[visit.len() - 1].event_time);
             let mut pane = |at: Micros, change: &mut dyn FnMut(&mut Pane)| {
@@ -152,9 +151,9 @@ fn brute_force(samples: &[Seen]) -> Answers {
             };
             let row = VisitRow {
                 left_at: last,
-                samples: visit.len() as u32,
+                samples: u32::try_from(visit.len()).unwrap(),
                 distance: crate::quantity::Distance(distance),
-                speed_n: speeds.len() as u32,
+                speed_n: u32::try_from(speeds.len()).unwrap(),
                 speed_sum: Speed(speeds.iter().map(|speed| speed.0).sum()),
                 speed_min: speeds.iter().copied().min().unwrap_or_default(),
                 speed_max: speeds.iter().copied().max().unwrap_or_default(),
@@ -187,9 +186,8 @@ fn between() -> impl Strategy<Value = Between> {
 }
 
 /// Folds `samples` in that order and closes everything.
-fn folded(samples: &[(Seen, Between)]) -> Store {
-    let config = MovementConfig::default();
-    let mut fold = MovementFold::new(&config);
+fn folded_with(config: &MovementConfig, samples: &[(Seen, Between)]) -> Store {
+    let mut fold = MovementFold::new(config);
     let mut store = Store::default();
     let mut newest = 0;
     let mut offset = 0;
@@ -210,7 +208,7 @@ fn folded(samples: &[(Seen, Between)]) -> Store {
             Between::Checkpoint => store.write(fold.drain_rows()),
             Between::Restart => {
                 store.write(fold.drain_rows());
-                fold = MovementFold::restore(&fold.snapshot(), &config).unwrap();
+                fold = MovementFold::restore(&fold.snapshot(), config).unwrap();
             }
             Between::Live => drop(fold.drain_live(true)),
         }
@@ -222,9 +220,20 @@ fn folded(samples: &[(Seen, Between)]) -> Store {
     store
 }
 
-fn check(samples: &[(Seen, Between)]) {
+fn folded(samples: &[(Seen, Between)]) -> Store {
+    folded_with(&MovementConfig::default(), samples)
+}
+
+fn check_with(config: &MovementConfig, samples: &[(Seen, Between)]) {
     let seen: Vec<Seen> = samples.iter().map(|(seen, _)| *seen).collect();
-    assert_eq!(folded(samples).answers(), brute_force(&seen));
+    assert_eq!(
+        folded_with(config, samples).answers(),
+        brute_force(&seen, config.idle_gap)
+    );
+}
+
+fn check(samples: &[(Seen, Between)]) {
+    check_with(&MovementConfig::default(), samples);
 }
 
 fn plain(samples: &[Seen]) -> Vec<(Seen, Between)> {
@@ -396,13 +405,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn any_order_of_arrival_gives_the_answer_of_the_set(samples in samples()) {
-        check(&samples);
+    fn any_order_of_arrival_gives_the_answer_of_the_set(samples in samples(), idle_gap in 1..40_i64) {
+        let idle_gap = Span::from_secs(idle_gap);
+        check_with(&MovementConfig { idle_gap, ..MovementConfig::default() }, &samples);
     }
 
     /// Over hours, roughly in order: samples are sealed, tracks and panes expire, and nothing is lost by that.
     #[test]
-    fn forgetting_what_is_final_changes_no_answer(samples in samples(), stretch in 1..60_i64, jitter in 0..4_000_i64) {
+    fn forgetting_what_is_final_changes_no_answer(samples in samples(), stretch in 1..20_i64, jitter in 0..2_000_i64) {
         let mut long: Vec<(Seen, Between)> = samples
             .into_iter()
             .enumerate()
@@ -414,9 +424,10 @@ proptest! {
         let mut newest = 0;
         long.retain(|(seen, _)| {
             newest = newest.max(seen.1);
-            seen.1 >= newest - 12_000
+            seen.1 >= newest - 1_200
         });
-        check(&long);
+        let lateness = Span::from_secs(120);
+        check_with(&MovementConfig { lateness, ..MovementConfig::default() }, &long);
     }
 
     #[test]
