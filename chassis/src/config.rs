@@ -47,7 +47,7 @@ pub fn within<T>(
     expected: &'static str,
 ) -> Result<(), ConfigError>
 where
-    T: PartialOrd + std::fmt::Debug,
+    T: PartialOrd + std::fmt::Debug + Copy,
 {
     if range.contains(&value) {
         Ok(())

@@ -71,6 +71,8 @@ pub trait Fold: Sized + Send + 'static {
     const TOPIC: &'static str;
     /// Raised when the same log would give another state or other rows.
     const VERSION: i32;
+    /// Whether the state is so small that every checkpoint stores it whole.
+    const SMALL: bool = false;
     /// The parameters of its rules.
     type Config: Clone + Send + Sync + 'static;
     /// What a record of its topic says.
@@ -83,6 +85,9 @@ pub trait Fold: Sized + Send + 'static {
     /// # Errors
     /// The rejection with which the engine puts the record into quarantine.
     fn decode(value: &[u8]) -> Result<Self::Record, Rejection>;
+
+    /// When the gateway received the record, for latency; `None` for a record that no device caused.
+    fn received_at(record: &Self::Record) -> Option<Micros>;
 
     /// `S(0)`.
     fn new(config: &Self::Config) -> Self;

@@ -88,6 +88,10 @@ impl Fold for MovementFold {
             .map_err(|error| Rejection::new(Reason::Undecodable, error.to_string()))
     }
 
+    fn received_at(record: &Event) -> Option<Micros> {
+        (record.body != Body::Tick).then_some(record.received_at)
+    }
+
     fn new(config: &MovementConfig) -> Self {
         Self {
             config: config.clone(),
