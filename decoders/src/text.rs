@@ -1,0 +1,68 @@
+//! Which text may name a thing.
+
+use domain::rejection::{Reason, Rejection};
+
+/// The longest name of a device, a traveler or an event, in bytes.
+pub(crate) const NAME_BYTES_MAX: usize = 256;
+
+/// Checks that `name` can name something: neither empty nor endless, and free of characters that a database refuses
+/// (NUL) or that make two names look alike (control and bidirectional ones).
+pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
+    let plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if (plain || name.chars().all(is_printable)) && (1..=NAME_BYTES_MAX).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        Reason::BadField,
+        format!(
+            "field {field}: expected 1 to {NAME_BYTES_MAX} bytes of printable text, found {}",
+            found(name)
+        ),
+    ))
+}
+
+fn is_printable(character: char) -> bool {
+    let is_bidirectional_control = matches!(character,
+        '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !character.is_control() && !is_bidirectional_control
+}
+
+/// `text` for an explanation: quoted, escaped and short.
+pub(crate) fn found(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 40;
+    let shown: String = text.chars().take(CHARACTERS_MAX).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    format!("{shown:?}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("t-1")]
+    #[case("Zoë 你好")]
+    #[case("a b")]
+    fn names_of_any_script_are_fine(#[case] name: &str) {
+        assert_eq!(check_name("traveler_id", name), Ok(()));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("a\0b")]
+    #[case("line\nbreak")]
+    #[case("\u{202e}gnihtemos")]
+    #[case(&"x".repeat(257))]
+    fn names_that_break_or_deceive_are_refused(#[case] name: &str) {
+        let rejection = check_name("traveler_id", name).unwrap_err();
+        assert_eq!(rejection.reason, Reason::BadField);
+        assert!(
+            rejection.detail.starts_with("field traveler_id: expected"),
+            "{}",
+            rejection.detail
+        );
+        assert!(rejection.detail.len() < 400, "the explanation stays short");
+    }
+}
