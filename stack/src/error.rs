@@ -154,3 +154,18 @@ impl<T> AtPath<T> for std::io::Result<T> {
         })
     }
 }
+
+impl StackError {
+    /// Whether the way out is to install, choose or correct something, rather than to look for a fault.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::ProgramMissing { .. }
+                | Self::ProgramTooOld { .. }
+                | Self::PortTaken { .. }
+                | Self::FolderInUse { .. }
+                | Self::NotOurFolder { .. }
+        )
+    }
+}

@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::program;
 use crate::redis_server::{self, Redis};
 
-/// The names of the servers, in the order in which they are stopped.
+/// The names of the servers.
 pub const NAMES: [&str; 3] = [kafka::NAME, redis_server::NAME, postgres::NAME];
 
 /// How long a server may take from its start until it is usable. Generous, because Kafka reads its whole log again after a SIGKILL:
@@ -27,7 +27,7 @@ const USABLE_WITHIN: Duration = Duration::from_secs(90);
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// How long an orderly stop may take; Kafka needs about 2 s.
-const STOP_PATIENCE: Duration = Duration::from_secs(6);
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a starting server is asked.
 const ASK_EVERY: Duration = Duration::from_millis(50);

@@ -1,4 +1,4 @@
-//! The topics: names, partition counts and retentions by default, and making them, which may be repeated at will.
+//! Making the topics, which may be repeated at will. Which topics there are is said in `domain`.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -36,30 +36,16 @@ pub struct Topic {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Name, partitions and days, as DESIGN section 5 lists them.
-const DEFAULTS: [(&str, i32, u32); 10] = [
-    ("sensor-movements", 6, 7),
-    ("tag-reads", 6, 7),
-    ("student-activities", 3, 7),
-    ("student-attendance", 2, 7),
-    ("student-grades", 2, 30),
-    ("student-enrollments", 1, 30),
-    ("student-engagement-score", 2, 7),
-    ("alerts", 1, 7),
-    ("attendance-invalid", 1, 30),
-    ("dead-letters", 1, 30),
-];
-
 impl Topic {
     /// Every topic of the system with its default partitions and retention.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
-        let topic = |(name, partitions, days): (&str, i32, u32)| Self {
-            name: name.to_owned(),
-            partitions,
-            retention: DAY * days,
+        let topic = |topic: &domain::topic::Topic| Self {
+            name: topic.name.to_owned(),
+            partitions: topic.partitions,
+            retention: DAY * topic.retention_days,
         };
-        DEFAULTS.into_iter().map(topic).collect()
+        domain::topic::TOPICS.iter().map(topic).collect()
     }
 
     /// The same topic under a prefix.
@@ -82,6 +68,10 @@ impl Topic {
 /// # Errors
 /// When Kafka refuses one of them, or does not get them ready in time.
 pub async fn create_topics(bootstrap: &str, topics: &[Topic]) -> Result<()> {
+    if topics.is_empty() {
+        // Kafka's client refuses an empty list.
+        return Ok(());
+    }
     let admin: AdminClient<DefaultClientContext> =
         quiet_client(bootstrap)
             .create()

@@ -1,0 +1,71 @@
+//! The command line: which subcommands there are, and where each of them lives.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chassis::telemetry::LogArgs;
+use clap::{Parser, Subcommand};
+use tokio_util::task::TaskTracker;
+
+use crate::{config, down, exit, groups, migrate, status, topics, up};
+
+/// Footfall counts people: sensors publish over MQTT, Kafka keeps the log, Redis shows the present, Postgres the past.
+#[derive(Debug, Parser)]
+#[command(name = "footfall", version, about, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine: Kafka, Postgres, Redis, the roles and a simulated campus
+    Up(Box<up::Args>),
+    /// End what `up` started in a folder
+    Down(down::Args),
+    /// One line per process of a running `up`; exit status 1 if one of them is unwell
+    Status(status::Args),
+    /// Bring the tables of Postgres up to date
+    Migrate(migrate::Args),
+    /// The topics with partitions, retention and offsets, and a look at their latest records
+    Topics(topics::Args),
+    /// The consumer groups with their members and how far they are behind
+    Groups(groups::Args),
+    /// The effective configuration of every subcommand, without secrets
+    Config(config::Args),
+}
+
+/// How long tasks that were told to end may still take before the process leaves without them.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs the subcommand on a runtime of its own.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    chassis::telemetry::init(&cli.log).map_err(exit::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        let tracker = TaskTracker::new();
+        let shutdown = chassis::shutdown::on_signal(&tracker)?;
+        let outcome = match cli.command {
+            Command::Up(args) => Box::pin(up::run(*args, &cli.log, shutdown.clone())).await,
+            Command::Down(args) => down::run(args).await,
+            Command::Status(args) => status::run(args).await,
+            Command::Migrate(args) => migrate::run(args).await,
+            Command::Topics(args) => topics::run(args).await,
+            Command::Groups(args) => groups::run(args).await,
+            Command::Config(args) => config::run(&args),
+        };
+        shutdown.cancel();
+        if chassis::shutdown::drain("footfall", &tracker, DRAIN).await {
+            outcome
+        } else {
+            outcome.and(Err(anyhow::anyhow!("some tasks did not end in time")))
+        }
+    });
+    // A blocking call into a Kafka that is away must not hold the exit up.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
+}

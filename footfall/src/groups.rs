@@ -1,0 +1,101 @@
+//! `footfall groups`: the consumer groups with their members, and how far they are behind.
+//!
+//! Kafka's client tells the members of groups of the classic protocol only. Those of ours (KIP-848) are counted by the
+//! consumers themselves, on their admin servers; `footfall status` shows them.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chassis::kafka::KafkaArgs;
+use rdkafka::consumer::Consumer;
+
+use crate::kafka_offsets::{self, Lag};
+use crate::output;
+use crate::target::KafkaTarget;
+
+/// Arguments of `groups`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    kafka: KafkaTarget,
+}
+
+/// One group.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    protocol: String,
+    members: Vec<String>,
+    pub(crate) lag: Vec<Lag>,
+}
+
+/// Runs the subcommand.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let kafka = args.kafka.resolve()?;
+    let groups = tokio::task::spawn_blocking(move || groups(&kafka)).await??;
+    let mut rows = vec![
+        ["GROUP", "PROTOCOL", "MEMBERS", "TOPIC", "COMMITTED", "LAG"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for group in &groups {
+        rows.extend(lines(group));
+    }
+    for line in output::table(&rows) {
+        output::say(&line);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line per topic of the group, the group's own columns on the first.
+fn lines(group: &Group) -> Vec<Vec<String>> {
+    let members = if group.protocol == "consumer" && group.members.is_empty() {
+        "-".to_owned()
+    } else {
+        group.members.len().to_string()
+    };
+    let own = [group.name.clone(), group.protocol.clone(), members];
+    if group.lag.is_empty() {
+        return vec![[&own[..], &["-", "-", "-"].map(str::to_owned)].concat()];
+    }
+    let line = |(index, lag): (usize, &Lag)| {
+        let own = if index == 0 {
+            own.clone()
+        } else {
+            Default::default()
+        };
+        let topic = [
+            lag.topic.clone(),
+            format!("{} of {}", lag.committed, lag.partitions),
+            lag.records.to_string(),
+        ];
+        [own, topic].concat()
+    };
+    group.lag.iter().enumerate().map(line).collect()
+}
+
+/// Every group with the prefix, in order of name. Blocking.
+pub(crate) fn groups(kafka: &KafkaArgs) -> anyhow::Result<Vec<Group>> {
+    let topics = kafka_offsets::topics(kafka)?;
+    let reader = kafka_offsets::reader(kafka, "footfall-look")?;
+    let list = reader
+        .fetch_group_list(None, kafka_offsets::REQUEST)
+        .context("asking Kafka for its groups")?;
+    let mut groups = Vec::new();
+    for group in list.groups() {
+        if !group.name().starts_with(&kafka.topic_prefix) {
+            continue;
+        }
+        let member = |member: &rdkafka::groups::GroupMemberInfo| {
+            format!("{}@{}", member.client_id(), member.client_host())
+        };
+        groups.push(Group {
+            name: group.name().to_owned(),
+            protocol: group.protocol_type().to_owned(),
+            members: group.members().iter().map(member).collect(),
+            lag: kafka_offsets::lag(kafka, group.name(), &topics)?,
+        });
+    }
+    groups.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(groups)
+}

@@ -1,0 +1,112 @@
+//! Which system a looking subcommand looks at: the one it is told, else the one that runs in the stack's folder.
+
+use std::path::PathBuf;
+
+use chassis::kafka::KafkaArgs;
+use stack::Folder;
+
+use crate::exit;
+use crate::run_file::RunFile;
+
+/// Where Kafka is.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct KafkaTarget {
+    /// Bootstrap servers [default: those of the stack that runs in --dir]
+    #[arg(long, env = "FOOTFALL_KAFKA", value_name = "HOST:PORT,…")]
+    kafka: Option<String>,
+    /// Only topics and groups with this prefix
+    #[arg(
+        long,
+        env = "FOOTFALL_TOPIC_PREFIX",
+        default_value = "",
+        value_name = "TEXT"
+    )]
+    topic_prefix: String,
+    /// Folder of a stack started by `up`
+    #[arg(long, env = "FOOTFALL_DIR", default_value = ".footfall")]
+    dir: PathBuf,
+}
+
+impl KafkaTarget {
+    /// The settings of clients.
+    pub(crate) fn resolve(self) -> anyhow::Result<KafkaArgs> {
+        // For `up` these two are words, not addresses; the address of what it started stands in run.json.
+        let given = self
+            .kafka
+            .filter(|kafka| kafka != "real" && kafka != "mock");
+        let kafka = match given {
+            Some(kafka) => kafka,
+            None => running(&self.dir, "--kafka")?.kafka,
+        };
+        Ok(KafkaArgs {
+            kafka,
+            topic_prefix: self.topic_prefix,
+        })
+    }
+}
+
+/// Where Postgres is.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PostgresTarget {
+    /// URL of the database [default: the one of the stack that runs in --dir]
+    #[arg(
+        long,
+        env = "FOOTFALL_POSTGRES",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    postgres: Option<String>,
+    /// Folder of a stack started by `up`
+    #[arg(long, env = "FOOTFALL_DIR", default_value = ".footfall")]
+    dir: PathBuf,
+}
+
+impl PostgresTarget {
+    /// The URL, password included.
+    pub(crate) fn resolve(self) -> anyhow::Result<String> {
+        match self.postgres.filter(|url| url != "real") {
+            Some(url) => Ok(url),
+            None => Ok(running(&self.dir, "--postgres")?.postgres),
+        }
+    }
+}
+
+fn running(dir: &std::path::Path, flag: &str) -> anyhow::Result<RunFile> {
+    RunFile::read(&Folder::at(dir)?)?.ok_or_else(|| {
+        exit::usage(format!(
+            "nothing runs in {}, expected `{flag}` or a folder in which `footfall up` runs",
+            dir.display()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(kafka: Option<&str>, dir: PathBuf) -> KafkaTarget {
+        KafkaTarget {
+            kafka: kafka.map(str::to_owned),
+            topic_prefix: "a-".to_owned(),
+            dir,
+        }
+    }
+
+    #[test]
+    fn what_is_said_wins_and_nothing_said_and_nothing_running_is_an_error() {
+        let temp = tempfile::tempdir().unwrap();
+        let said = target(Some("h:9092"), temp.path().to_owned())
+            .resolve()
+            .unwrap();
+        assert_eq!(
+            (said.kafka.as_str(), said.topic("alerts").as_str()),
+            ("h:9092", "a-alerts")
+        );
+        for unsaid in [None, Some("real"), Some("mock")] {
+            let error = target(unsaid, temp.path().to_owned())
+                .resolve()
+                .unwrap_err();
+            assert!(error.to_string().contains("nothing runs in"), "{error}");
+        }
+    }
+}
