@@ -16,6 +16,7 @@ pub mod movement;
 pub mod pane;
 pub mod quantity;
 pub mod rejection;
+pub mod series;
 pub mod sketch;
 pub mod time;
 pub mod topic;

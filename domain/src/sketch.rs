@@ -47,6 +47,18 @@ impl Sketch {
         }
     }
 
+    /// Takes back everything that `other` holds and that was merged before.
+    pub fn take_back(&mut self, other: &Self) {
+        for (&bin, &taken) in &other.bins {
+            if let Some(count) = self.bins.get_mut(&bin) {
+                *count = count.saturating_sub(taken);
+                if *count == 0 {
+                    self.bins.remove(&bin);
+                }
+            }
+        }
+    }
+
     /// How many values it holds.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! Instants and spans as integers, so that every comparison and every sum is exact.
 
 use std::fmt;
-use std::ops::{Add, Sub};
+use std::ops::{Add, Mul, Sub};
 
 use jiff::Timestamp;
 
@@ -69,6 +69,13 @@ impl Add<Span> for Micros {
     type Output = Self;
     fn add(self, span: Span) -> Self {
         Self(self.0 + span.0)
+    }
+}
+
+impl Mul<i64> for Span {
+    type Output = Self;
+    fn mul(self, times: i64) -> Self {
+        Self(self.0 * times)
     }
 }
 

@@ -1,0 +1,98 @@
+//! When the sensors of a series were up, and what share of each window that makes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::Grid;
+use crate::coverage::{HOUR, HOUR_BYTES, HourBits};
+use crate::id::DeviceId;
+use crate::pane::PANE;
+use crate::time::Micros;
+
+/// Panes of an hour.
+const PANES: usize = 360;
+
+/// Which of some sensors were up in which panes.
+#[derive(Clone, Debug, Default)]
+pub struct Uptime {
+    hours: BTreeMap<Micros, Hour>,
+}
+
+#[derive(Clone, Debug)]
+struct Hour {
+    sensors: HashMap<DeviceId, HourBits>,
+    /// How many of the sensors were up, by pane.
+    up: Vec<u32>,
+}
+
+impl Uptime {
+    /// Takes in what is known of an hour of a sensor. What was known before stays: bits are only added.
+    pub fn take_in(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {
+        let known = self.hours.entry(hour).or_insert_with(|| Hour {
+            sensors: HashMap::new(),
+            up: vec![0; PANES],
+        });
+        if !known.sensors.contains_key(sensor) {
+            known.sensors.insert(sensor.clone(), [0; HOUR_BYTES]);
+        }
+        let Some(before) = known.sensors.get_mut(sensor) else {
+            return;
+        };
+        for (index, (byte, &new)) in before.iter_mut().zip(bits).enumerate() {
+            let mut added = new & !*byte;
+            *byte |= new;
+            while added != 0 {
+                known.up[index * 8 + added.trailing_zeros() as usize] += 1;
+                added &= added - 1;
+            }
+        }
+    }
+
+    /// For each window of `grid` the share, 0 to 1, in which `sensors` sensors were up: the mean over the sensors.
+    ///
+    /// A window that reaches past `now` is measured over its past, in whole panes; the pane of `now` counts alone. One that
+    /// has not begun is not covered.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share is a float")]
+    pub fn coverage(&self, grid: &Grid, sensors: usize, now: Micros) -> Vec<f64> {
+        let panes = grid.panes();
+        let sums = self.sums(panes.start, pane_count(panes.start, panes.end));
+        let sum_before = |instant: Micros| sums[pane_count(panes.start, instant)];
+        (0..grid.points)
+            .map(|i| {
+                let window = grid.window_of(i);
+                if window.start > now || sensors == 0 {
+                    return 0.0;
+                }
+                let whole = window.end.min(now.floor(PANE));
+                let end = whole.max(window.start + PANE);
+                let up = sum_before(end) - sum_before(window.start);
+                up as f64 / (pane_count(window.start, end) * sensors) as f64
+            })
+            .collect()
+    }
+
+    /// `sums[i]`: how many times a sensor was up in the first i panes from `start`.
+    fn sums(&self, start: Micros, panes: usize) -> Vec<u64> {
+        let mut up = vec![0_u32; panes];
+        let from = start.floor(HOUR);
+        let end = start + PANE * i64::try_from(panes).expect("panes fit in memory");
+        for (&hour, known) in self.hours.range(from..end) {
+            for (index, &count) in known.up.iter().enumerate() {
+                let pane = hour + PANE * i64::try_from(index).expect("below 360");
+                if (start..end).contains(&pane) {
+                    up[pane_count(start, pane)] = count;
+                }
+            }
+        }
+        let mut sum = 0;
+        let running = up.into_iter().map(|count| {
+            sum += u64::from(count);
+            sum
+        });
+        std::iter::once(0).chain(running).collect()
+    }
+}
+
+fn pane_count(from: Micros, to: Micros) -> usize {
+    usize::try_from((to - from).0 / PANE.0).unwrap_or(0)
+}
