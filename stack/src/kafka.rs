@@ -26,6 +26,9 @@ pub(crate) const NAME: &str = "kafka";
 /// The version of the jars; `scripts/kafka-jars.sh` fetches the same.
 const VERSION: &str = "4.3.1";
 
+/// Oldest Java that Kafka 4 runs on.
+const JAVA_MIN: u32 = 17;
+
 /// The jar without which the folder is not Kafka's.
 const BROKER_JAR: &str = "kafka_2.13-4.3.1.jar";
 
@@ -62,7 +65,7 @@ impl Kafka {
             port: ports.broker,
             controller_port: ports.controller,
             durability,
-            java: java()?,
+            java: program::java(JAVA_MIN)?,
             jars: jars.to_owned(),
         };
         if !jars.join(BROKER_JAR).is_file() {
@@ -226,14 +229,6 @@ pub(crate) fn default_jars() -> PathBuf {
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
         .unwrap_or_else(std::env::temp_dir);
     cache.join("footfall").join(format!("kafka-{VERSION}"))
-}
-
-/// `$JAVA_HOME`'s, else the one on the PATH. Kafka 4 needs Java 17; an older one says so itself in the log.
-fn java() -> Result<PathBuf> {
-    std::env::var_os("JAVA_HOME")
-        .map(|home| Path::new(&home).join("bin/java"))
-        .filter(|java| java.is_file())
-        .map_or_else(|| program::find("java", "default-jre-headless"), Ok)
 }
 
 /// 16 random bytes in URL-safe base64 are 22 letters, of which the last holds two bits only. Letters and digits alone, because a

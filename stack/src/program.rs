@@ -46,6 +46,55 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
+/// Where Debian and its kin keep every Java, whichever of them the PATH means.
+const JAVAS: &str = "/usr/lib/jvm";
+
+/// A Java of at least this major version: `$JAVA_HOME`'s, the PATH's, else any that is installed.
+pub(crate) fn java(major_min: u32) -> Result<PathBuf> {
+    let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
+    let installed = fs::read_dir(JAVAS).into_iter().flatten();
+    let installed = installed.filter_map(|entry| Some(entry.ok()?.path().join("bin/java")));
+    let mut newest_too_old = None;
+    for java in home.into_iter().chain(on_path("java")).chain(installed) {
+        match java.is_file().then(|| java_major(&java)) {
+            None => {}
+            Some(Some(major)) if major < major_min => {
+                newest_too_old = newest_too_old.max(Some(major))
+            }
+            // One that does not say what it is gets its chance; if it is too old, its own words end up in Kafka's log.
+            Some(_) => return Ok(java),
+        }
+    }
+    let package = format!("openjdk-{major_min}-jre-headless");
+    Err(match newest_too_old {
+        None => missing("java", &package),
+        Some(found) => StackError::ProgramTooOld {
+            program: "java".to_owned(),
+            found: found.to_string(),
+            needed: major_min.to_string(),
+            install: install_command(&package),
+        },
+    })
+}
+
+/// The major version of a Java, from the `release` file beside its programs: starting it to ask would cost 50 ms.
+fn java_major(java: &Path) -> Option<u32> {
+    let home = fs::canonicalize(java).ok()?.parent()?.parent()?.to_owned();
+    release_major(&fs::read_to_string(home.join("release")).ok()?)
+}
+
+/// `JAVA_VERSION="17.0.15"`; before Java 9 it was `"1.8.0_292"`.
+fn release_major(release: &str) -> Option<u32> {
+    let version = release
+        .lines()
+        .find_map(|line| line.strip_prefix("JAVA_VERSION=\""))?;
+    version
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
+
 /// util-linux's `setpriv`; not on macOS.
 pub(crate) fn setpriv() -> Option<&'static Path> {
     static FOUND: LazyLock<Option<PathBuf>> = LazyLock::new(|| on_path("setpriv"));
@@ -87,6 +136,23 @@ mod tests {
             "{message}"
         );
         assert!(message.contains("no-such-package"), "{message}");
+    }
+
+    #[test]
+    fn a_java_that_is_too_old_is_not_taken() {
+        assert_eq!(
+            release_major("IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"17.0.15\"\n"),
+            Some(17)
+        );
+        assert_eq!(release_major("JAVA_VERSION=\"1.8.0_292\""), Some(1));
+        let java = java(17).unwrap();
+        assert!(
+            java_major(&java).is_none_or(|major| major >= 17),
+            "{}",
+            java.display()
+        );
+        let message = super::java(999).unwrap_err().to_string();
+        assert!(message.contains("at least 999 is needed"), "{message}");
     }
 
     #[test]

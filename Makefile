@@ -1,0 +1,56 @@
+# The front door. Each target is a few commands that can be typed by hand; what they need is installed by `make setup`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+# A rustup that was installed a minute ago is not on the PATH of this shell yet.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# Flags for `footfall up`, such as ARGS="--simulate none --http 0.0.0.0:8080".
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## Install what is missing, build, and start everything with a simulated campus (ARGS="..." for footfall up)
+	@scripts/setup.sh demo
+	@scripts/web-build.sh
+	cargo build --locked -p footfall
+	@exec target/debug/footfall up $(ARGS)
+
+.PHONY: test
+test: ## Install what is missing and run every test, on real servers
+	@scripts/setup.sh test
+	scripts/web-build.sh
+	cd web && ../scripts/node.sh npm test
+	cargo test --workspace --locked
+
+.PHONY: lint
+lint: ## Check format, lints, documentation and types
+	@scripts/setup.sh test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	scripts/web-build.sh
+	cd web && ../scripts/node.sh npm run lint
+	cd web && ../scripts/node.sh npm run typecheck
+
+.PHONY: ci
+ci: ## What continuous integration runs: lint, then test
+	$(MAKE) lint
+	$(MAKE) test
+
+.PHONY: bench
+bench: ## Measure speed and memory on this machine (ARGS="..." for the bench)
+	@scripts/setup.sh demo
+	@scripts/web-build.sh
+	cargo build --release --locked -p footfall -p bench
+	@exec target/release/bench $(ARGS)
+
+.PHONY: setup
+setup: ## Install what this machine lacks, saying what
+	@scripts/setup.sh test
+	@echo "setup: everything is there"

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks to build, run and test Footfall, and says so before it does. Quiet and quick when all is there.
+#
+#   scripts/setup.sh demo    what `make demo` needs
+#   scripts/setup.sh test    that, and what only the tests need
+#
+# Debian and Ubuntu: packages, as root or through sudo. Elsewhere it names what is missing and stops.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+purpose=${1:-test}
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The largest Java among JAVA_HOME's, the PATH's and Debian's own; Kafka 4 needs 17. `release` spares starting each of them.
+java_major() {
+    local java major best=0
+    for java in "${JAVA_HOME:-}/bin/java" "$(command -v java || true)" /usr/lib/jvm/*/bin/java; do
+        [ -x "$java" ] || continue
+        major=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$(dirname "$(readlink -f "$java")")/../release" 2>/dev/null || true)
+        [ "${major:-0}" -gt "$best" ] && best=$major
+    done
+    echo "$best"
+}
+
+postgres_major() {
+    { ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sed 's,.*postgresql/\([0-9]*\)/.*,\1,'
+      have initdb && initdb --version | sed 's/.* \([0-9]*\)[.].*/\1/'; true; } | sort -n | tail -1
+}
+
+redis_major() { have redis-server && redis-server --version | sed 's/.*v=\([0-9]*\)[.].*/\1/'; }
+
+have_chromium() { have chromium || have chromium-browser || have google-chrome; }
+
+# Debian packages that are missing, one a line. A program that came another way counts.
+missing_packages() {
+    have make || echo make
+    have cc && have c++ || echo build-essential
+    have cmake || echo cmake
+    have pkg-config || echo pkg-config
+    [ -e /usr/include/openssl/ssl.h ] || pkg-config --exists libssl 2>/dev/null || echo libssl-dev
+    [ -e /usr/include/zlib.h ] || pkg-config --exists zlib 2>/dev/null || echo zlib1g-dev
+    [ "$(java_major)" -ge 17 ] || echo java
+    have mvn || scripts/kafka-jars.sh --check || echo maven
+    [ -n "$(postgres_major)" ] || echo postgresql
+    have redis-server || echo redis-server
+    if ! scripts/node.sh --check || [ "$purpose" = test ]; then
+        python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
+    fi
+    if [ "$purpose" = test ]; then
+        have mosquitto || [ -x /usr/sbin/mosquitto ] || echo mosquitto
+        have mosquitto_pub || echo mosquitto-clients
+        have_chromium || echo chromium
+    fi
+}
+
+# A freshly installed server starts on its default port, where nobody asked for it. One that ran before is left alone.
+stop_service() {
+    if [ -d /run/systemd/system ]; then
+        $sudo systemctl disable --now "$1" >/dev/null 2>&1 || true
+    else
+        $sudo service "$1" stop >/dev/null 2>&1 || true
+    fi
+}
+
+install_packages() {
+    local packages=("$@") package names=()
+    have apt-get || fail "missing: ${packages[*]} (Debian's names). Install them with your package manager, then run this again."
+    if [ "$(id -u)" -ne 0 ]; then
+        have sudo || fail "missing: ${packages[*]}. Run as root: apt-get install ${packages[*]/#java/openjdk-17-jre-headless}"
+        sudo=sudo
+        [ -t 0 ] || sudo="sudo -n"
+    fi
+    say "refreshing the package lists"
+    $sudo apt-get update -qq || fail "apt-get update failed"
+    for package in "${packages[@]}"; do
+        case $package in
+        java)
+            # The newest distributions have dropped 17; their default is newer.
+            package=default-jre-headless
+            apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 && package=openjdk-17-jre-headless
+            ;;
+        esac
+        names+=("$package")
+    done
+    say "installing ${names[*]}"
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${names[@]}" >/dev/null ||
+        fail "could not install ${names[*]}"
+    for package in "${names[@]}"; do
+        case $package in
+        postgresql | redis-server | mosquitto)
+            say "stopping the service $package, which the package has started: ours run on ports of their own"
+            stop_service "$package"
+            ;;
+        esac
+    done
+}
+
+check_rust() {
+    have cargo || fail "Rust is missing. Install it with:  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
+    local wanted found
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    found=$(cargo --version | cut -d' ' -f2)
+    [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -1)" = "$wanted" ] ||
+        fail "Rust $found is too old, $wanted is needed. Install it with:  rustup update stable"
+}
+
+# Installed, but too old for us, and not ours to replace.
+check_versions() {
+    [ "$(postgres_major)" -ge 15 ] || fail "Postgres $(postgres_major) is too old, 15 is needed (Debian 12, Ubuntu 24.04), or set FOOTFALL_POSTGRES"
+    [ "$(redis_major)" -ge 7 ] || fail "Redis $(redis_major) is too old, 7 is needed (Debian 12, Ubuntu 24.04), or set FOOTFALL_REDIS"
+}
+
+sudo=
+mapfile -t missing < <(missing_packages)
+[ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
+check_rust
+check_versions
+scripts/node.sh --install
+scripts/kafka-jars.sh
