@@ -74,7 +74,7 @@ pub trait Fold: Sized + Send + 'static {
     /// Whether the state is so small that every checkpoint stores it whole.
     const SMALL: bool = false;
     /// The parameters of its rules.
-    type Config: Clone + Send + Sync + 'static;
+    type Config: Clone + std::fmt::Debug + Send + Sync + 'static;
     /// What a record of its topic says.
     type Record;
     /// The rows it makes.

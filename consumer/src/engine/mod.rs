@@ -1,0 +1,17 @@
+//! The engine: exactly-once effects for any fold.
+//!
+//! - `partition`, `job`, `delta`: every decision, without a client;
+//! - `owner`: the partitions of one worker, taken over and handed back;
+//! - `duties`: flushes and checkpoints under way;
+//! - `member`: one OS thread = one Kafka consumer = one member of the group;
+//! - `watch`: what a member counts and reports.
+//!
+//! **Architecture invariant.** Nothing in here knows what is counted; nothing outside of `store` speaks SQL or Redis.
+
+pub(crate) mod delta;
+pub(crate) mod duties;
+pub(crate) mod job;
+pub(crate) mod member;
+pub(crate) mod owner;
+pub(crate) mod partition;
+pub(crate) mod watch;

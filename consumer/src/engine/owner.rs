@@ -1,0 +1,513 @@
+//! The partitions of one worker: taken over, folded, handed back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::fold::Fold;
+use domain::rejection::Rejection;
+use domain::time::Micros;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use super::duties::Duties;
+use super::job::DeadRecord;
+use super::partition::{Folded, Partition, Restored};
+use super::watch::Watch;
+use crate::store::checkpoint::RowStatement;
+use crate::store::ledger::{Acquired, Ledger, LoadError};
+use crate::store::live::LiveStore;
+use crate::store::pause::Pause;
+
+/// How much of a record's value is kept in quarantine.
+const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What the workers of one fold share.
+#[derive(Debug)]
+pub(crate) struct Shared<F: Fold> {
+    pub(crate) handle: Handle,
+    pub(crate) ledger: Ledger,
+    pub(crate) live: LiveStore,
+    /// The checkpoint of this fold, see [`crate::store::checkpoint::statement`].
+    pub(crate) statement: String,
+    pub(crate) fold: F::Config,
+    pub(crate) flush_interval: Duration,
+    pub(crate) checkpoint_interval: Duration,
+    pub(crate) unsaved_bytes_max: usize,
+    pub(crate) release_deadline: Duration,
+}
+
+/// One record as it is polled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Polled<'a> {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: &'a [u8],
+    pub(crate) timestamp: Micros,
+}
+
+/// A partition in the hands of this worker.
+#[derive(Debug)]
+enum Slot<F: Fold> {
+    /// Its state is being made; Kafka holds its records back.
+    Loading {
+        epoch: i64,
+        task: JoinHandle<Result<Restored<F>, LoadError>>,
+    },
+    /// Records are folded.
+    Active(Partition<F>),
+    /// The fold panicked at `poison`; the records since then wait until the state is made again.
+    Rebuilding(Box<Rebuilding<F>>),
+    /// It cannot go on without a person.
+    Stopped,
+}
+
+#[derive(Debug)]
+struct Rebuilding<F: Fold> {
+    partition: Partition<F>,
+    poison: i64,
+    task: Option<JoinHandle<Result<Restored<F>, LoadError>>>,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    offset: i64,
+    key: Option<Vec<u8>>,
+    value: Vec<u8>,
+    timestamp: Micros,
+}
+
+/// What the member shall do with its Kafka client.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    pub(crate) resume: Vec<i32>,
+    pub(crate) pause: Vec<i32>,
+    /// Partition and offset, for lag tools and autoscaling.
+    pub(crate) commit: Vec<(i32, i64)>,
+}
+
+/// The partitions of one worker.
+#[derive(Debug)]
+pub(crate) struct Owner<F: Fold> {
+    pub(crate) shared: Arc<Shared<F>>,
+    slots: BTreeMap<i32, Slot<F>>,
+    duties: Duties<F>,
+    pub(crate) orders: Orders,
+    pub(crate) watch: Watch,
+    /// Too much is unsaved: Kafka holds the rest.
+    holding_back: bool,
+    /// Why this member has to leave the group and come back.
+    pub(crate) failure: Option<String>,
+}
+
+impl<F: Fold> Owner<F>
+where
+    F::Rows: RowStatement,
+{
+    pub(crate) fn new(shared: Arc<Shared<F>>, worker: usize) -> Self {
+        let duties = Duties::new(&shared);
+        let watch = Watch::new(F::NAME, worker);
+        Self {
+            shared,
+            slots: BTreeMap::new(),
+            duties,
+            orders: Orders::default(),
+            watch,
+            holding_back: false,
+            failure: None,
+        }
+    }
+
+    /// Takes partitions over: the epoch in the ledger is ours from here on. The states are made beside the poll loop.
+    ///
+    /// # Errors
+    /// When the ledger cannot be reached within the patience of the group protocol.
+    pub(crate) fn acquire(
+        &mut self,
+        partitions: &[i32],
+        patience: Duration,
+    ) -> anyhow::Result<Vec<Acquired>> {
+        let started = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        let acquired = shared.handle.block_on(async {
+            let mut pause = Pause::default();
+            loop {
+                match shared.ledger.acquire(partitions).await {
+                    Ok(acquired) => return Ok(acquired),
+                    Err(error) if started.elapsed() > patience => return Err(error),
+                    Err(error) => pause.wait(&error, "acquiring partitions").await,
+                }
+            }
+        })?;
+        for entry in &acquired {
+            info!(
+                kafka.partition = entry.partition,
+                ledger.epoch = entry.epoch,
+                ledger.next_offset = entry.next_offset,
+                "{}: took over partition {} at offset {}, epoch {}",
+                F::NAME,
+                entry.partition,
+                entry.next_offset,
+                entry.epoch
+            );
+            let task = self.load(*entry);
+            self.slots.insert(
+                entry.partition,
+                Slot::Loading {
+                    epoch: entry.epoch,
+                    task,
+                },
+            );
+        }
+        Ok(acquired)
+    }
+
+    /// Makes a state again, for as long as it takes; gives up only on what waiting does not mend.
+    fn load(&self, entry: Acquired) -> JoinHandle<Result<Restored<F>, LoadError>> {
+        let shared = Arc::clone(&self.shared);
+        self.shared.handle.spawn(async move {
+            let mut pause = Pause::default();
+            loop {
+                match shared.ledger.load::<F>(entry, shared.fold.clone()).await {
+                    Err(error) if error.is_transient() => {
+                        pause.wait(&error, "loading a state").await
+                    }
+                    outcome => return outcome,
+                }
+            }
+        })
+    }
+
+    /// Folds one record.
+    pub(crate) fn record(&mut self, polled: Polled<'_>) {
+        match self.slots.get_mut(&polled.partition) {
+            Some(Slot::Active(partition)) => {
+                let folded = partition.fold(polled.offset, polled.value, |rejection| {
+                    quarantine(polled, rejection)
+                });
+                self.after(polled, folded);
+            }
+            Some(Slot::Rebuilding(rebuilding)) => rebuilding.waiting.push(Waiting::from(polled)),
+            Some(Slot::Loading { .. }) => {
+                self.fail(format!(
+                    "partition {} delivered a record before its state was there",
+                    polled.partition
+                ));
+            }
+            // Revoked, or stopped: not ours to fold.
+            Some(Slot::Stopped) | None => self.watch.ignored(),
+        }
+    }
+
+    fn after(&mut self, polled: Polled<'_>, folded: Folded) {
+        match folded {
+            Folded::Done(outcome) => self.watch.folded(outcome),
+            Folded::Stale => self.watch.ignored(),
+            Folded::Quarantined(reason) => {
+                warn!(
+                    kafka.partition = polled.partition,
+                    kafka.offset = polled.offset,
+                    rejection.reason = reason.as_str(),
+                    "{}: quarantined the record at {}:{} ({reason})",
+                    F::NAME,
+                    polled.partition,
+                    polled.offset
+                );
+                self.watch.quarantined(reason);
+            }
+            Folded::Gap { expected } => self.fail(format!(
+                "partition {} delivered offset {} where {expected} was expected",
+                polled.partition, polled.offset
+            )),
+            Folded::Panicked { detail } => self.begin_rebuild(polled, &detail),
+        }
+    }
+
+    /// The state of the partition is not to be trusted: it is made again from the ledger, without this record.
+    fn begin_rebuild(&mut self, polled: Polled<'_>, detail: &str) {
+        error!(
+            kafka.partition = polled.partition,
+            kafka.offset = polled.offset,
+            "{}: the fold panicked at {}:{} ({detail}); rebuilding without it",
+            F::NAME,
+            polled.partition,
+            polled.offset
+        );
+        if let Some(Slot::Active(partition)) = self.slots.remove(&polled.partition) {
+            let waiting = vec![Waiting::from(polled)];
+            let rebuilding = Rebuilding {
+                partition,
+                poison: polled.offset,
+                task: None,
+                waiting,
+            };
+            self.slots
+                .insert(polled.partition, Slot::Rebuilding(Box::new(rebuilding)));
+            self.orders.pause.push(polled.partition);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, why: String) {
+        error!(
+            fold.name = F::NAME,
+            "{}: {why}; leaving the group to start over",
+            F::NAME
+        );
+        self.failure.get_or_insert(why);
+    }
+
+    /// Marks a partition that cannot go on.
+    pub(crate) fn stop(&mut self, partition: i32, why: &str) {
+        error!(
+            kafka.partition = partition,
+            "{}: partition {partition} is stopped: {why}",
+            F::NAME
+        );
+        self.watch.stopped(partition);
+        self.orders.pause.push(partition);
+        self.slots.insert(partition, Slot::Stopped);
+    }
+
+    /// One turn beside the poll: states that are ready, flushes and checkpoints that are due or done.
+    pub(crate) fn turn(&mut self) {
+        self.settle_loads();
+        let shared = Arc::clone(&self.shared);
+        let mut active = Active {
+            slots: &mut self.slots,
+        };
+        let news = self
+            .duties
+            .turn(&shared, &mut active.partitions(), &mut self.watch);
+        self.orders.commit.extend(news.saved);
+        if let Some(why) = news.failure {
+            self.fail(why);
+        }
+        self.settle_rebuilds();
+        self.hold_back();
+    }
+
+    fn settle_loads(&mut self) {
+        let done: Vec<i32> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Loading { task, .. } if task.is_finished()))
+            .map(|(partition, _)| *partition)
+            .collect();
+        for id in done {
+            let Some(Slot::Loading { epoch, task }) = self.slots.remove(&id) else {
+                continue;
+            };
+            match self.shared.handle.block_on(task) {
+                Ok(Ok(restored)) => {
+                    self.slots
+                        .insert(id, Slot::Active(Partition::acquired(id, epoch, restored)));
+                    self.orders.resume.push(id);
+                    self.watch.loaded();
+                }
+                Ok(Err(cause)) => self.stop(id, &cause.to_string()),
+                Err(cause) => self.fail(format!("loading partition {id} ended: {cause}")),
+            }
+        }
+    }
+
+    /// Goes on with rebuilding: first no checkpoint of the partition may be under way, then its state is loaded.
+    fn settle_rebuilds(&mut self) {
+        let ids: Vec<i32> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Rebuilding(_)))
+            .map(|(partition, _)| *partition)
+            .collect();
+        if self.duties.is_checkpointing() {
+            return;
+        }
+        for id in ids {
+            let Some(Slot::Rebuilding(mut rebuilding)) = self.slots.remove(&id) else {
+                continue;
+            };
+            let entry = Acquired {
+                partition: id,
+                epoch: rebuilding.partition.epoch,
+                next_offset: rebuilding.partition.saved(),
+                fold_version: F::VERSION,
+            };
+            match rebuilding.task.take() {
+                None => rebuilding.task = Some(self.load(entry)),
+                Some(task) if !task.is_finished() => rebuilding.task = Some(task),
+                Some(task) => {
+                    self.finish_rebuild(id, *rebuilding, task);
+                    continue;
+                }
+            }
+            self.slots.insert(id, Slot::Rebuilding(rebuilding));
+        }
+    }
+
+    fn finish_rebuild(
+        &mut self,
+        id: i32,
+        mut rebuilding: Rebuilding<F>,
+        task: JoinHandle<Result<Restored<F>, LoadError>>,
+    ) {
+        match self.shared.handle.block_on(task) {
+            Ok(Ok(restored)) => rebuilding.partition.rebuild(restored, rebuilding.poison),
+            Ok(Err(cause)) => return self.stop(id, &cause.to_string()),
+            Err(cause) => return self.fail(format!("rebuilding partition {id} ended: {cause}")),
+        }
+        self.slots.insert(id, Slot::Active(rebuilding.partition));
+        self.orders.resume.push(id);
+        for waiting in &rebuilding.waiting {
+            self.record(waiting.as_polled(id));
+        }
+    }
+
+    /// Pauses every partition while too much is unsaved, and resumes when half of it is gone.
+    fn hold_back(&mut self) {
+        let partitions = || {
+            self.slots
+                .iter()
+                .filter_map(|(id, slot)| Some((*id, slot.active()?)))
+        };
+        let unsaved: usize = partitions()
+            .map(|(_, partition)| partition.unsaved_bytes())
+            .sum::<usize>()
+            + self.duties.bytes_under_way();
+        let max = self.shared.unsaved_bytes_max;
+        if !self.holding_back && unsaved > max {
+            warn!(
+                store.unsaved_bytes = unsaved,
+                "{}: {unsaved} bytes wait for Postgres, more than {max}: Kafka holds the rest",
+                F::NAME
+            );
+            self.holding_back = true;
+            self.orders.pause.extend(partitions().map(|(id, _)| id));
+        } else if self.holding_back && unsaved < max / 2 {
+            info!("{}: going on", F::NAME);
+            self.holding_back = false;
+            self.orders.resume.extend(partitions().map(|(id, _)| id));
+        }
+    }
+
+    /// Hands partitions back in good order: live view, checkpoint, and the offsets to commit. What does not succeed within
+    /// the deadline is forgotten; replay is safe.
+    pub(crate) fn release(&mut self, partitions: &[i32]) -> Vec<(i32, i64)> {
+        let shared = Arc::clone(&self.shared);
+        let mut leaving = BTreeMap::new();
+        for id in partitions {
+            if let Some(slot) = self.slots.remove(id) {
+                leaving.insert(*id, slot);
+            }
+        }
+        let mut all = Active {
+            slots: &mut self.slots,
+        };
+        let mut going = Active {
+            slots: &mut leaving,
+        };
+        let news = self.duties.finish(
+            &shared,
+            &mut all.partitions(),
+            &mut going.partitions(),
+            &mut self.watch,
+        );
+        let (gone, kept): (Vec<_>, Vec<_>) = news
+            .saved
+            .into_iter()
+            .partition(|(id, _)| partitions.contains(id));
+        self.orders.commit.extend(kept);
+        info!(
+            fold.name = F::NAME,
+            "{}: handed back partitions {partitions:?}",
+            F::NAME
+        );
+        gone
+    }
+
+    /// Drops partitions that were lost: whatever of them is not in the ledger is replayed by the next owner.
+    pub(crate) fn forget(&mut self, partitions: &[i32]) {
+        for id in partitions {
+            self.slots.remove(id);
+        }
+        let mut staying = Active {
+            slots: &mut self.slots,
+        };
+        self.duties.abandon_flush(&mut staying.partitions());
+        warn!(
+            fold.name = F::NAME,
+            "{}: lost partitions {partitions:?}",
+            F::NAME
+        );
+    }
+
+    /// The saved offset of every active partition.
+    pub(crate) fn saved_offsets(&self) -> Vec<(i32, i64)> {
+        self.slots
+            .iter()
+            .filter_map(|(id, slot)| Some((*id, slot.active()?.saved())))
+            .collect()
+    }
+}
+
+/// The active partitions among some slots.
+struct Active<'a, F: Fold> {
+    slots: &'a mut BTreeMap<i32, Slot<F>>,
+}
+
+impl<F: Fold> Active<'_, F> {
+    fn partitions(&mut self) -> Vec<&mut Partition<F>> {
+        self.slots
+            .values_mut()
+            .filter_map(|slot| match slot {
+                Slot::Active(partition) => Some(partition),
+                // A checkpoint of it may still be under way; it begins none itself.
+                Slot::Rebuilding(rebuilding) => Some(&mut rebuilding.partition),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl<F: Fold> Slot<F> {
+    fn active(&self) -> Option<&Partition<F>> {
+        match self {
+            Self::Active(partition) => Some(partition),
+            _ => None,
+        }
+    }
+}
+
+impl Waiting {
+    fn from(polled: Polled<'_>) -> Self {
+        Self {
+            offset: polled.offset,
+            key: polled.key.map(<[u8]>::to_vec),
+            value: polled.value.to_vec(),
+            timestamp: polled.timestamp,
+        }
+    }
+
+    fn as_polled(&self, partition: i32) -> Polled<'_> {
+        Polled {
+            partition,
+            offset: self.offset,
+            key: self.key.as_deref(),
+            value: &self.value,
+            timestamp: self.timestamp,
+        }
+    }
+}
+
+fn quarantine(polled: Polled<'_>, rejection: Rejection) -> DeadRecord {
+    DeadRecord {
+        offset: polled.offset,
+        rejection,
+        device: polled
+            .key
+            .map(|key| String::from_utf8_lossy(key).into_owned()),
+        payload: polled.value[..polled.value.len().min(PAYLOAD_BYTES_MAX)].to_vec(),
+        received_at: polled.timestamp,
+    }
+}

@@ -1,0 +1,290 @@
+//! One partition in memory: its fold, and every decision about it. No client in here: the protocol's model drives the
+//! same code as the worker does.
+//!
+//! The offsets of a partition stand in this order, always:
+//! `saved ≤ from ≤ next`: what the ledger has, what it has once the checkpoint under way is saved, what is folded.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use domain::fold::{Fold, Outcome};
+use domain::live::LiveWrite;
+use domain::rejection::{Reason, Rejection};
+use domain::time::Micros;
+
+use super::delta::Delta;
+use super::job::{Checkpoint, DeadRecord, Flush, Generation, LogWrite};
+
+/// A snapshot is due when the deltas since the last one are larger than it, and larger than this.
+const DELTA_BYTES_MIN: usize = 1 << 20;
+
+/// What became of a record.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Folded {
+    /// It was folded.
+    Done(Outcome),
+    /// It could not be read and is quarantined with the next checkpoint.
+    Quarantined(Reason),
+    /// It was folded before: a second delivery.
+    Stale,
+    /// Records are missing before it. Folding it would lose them, so it is refused.
+    Gap { expected: i64 },
+    /// The fold panicked. The state is not to be trusted: rebuild it without this record.
+    Panicked { detail: String },
+}
+
+/// A partition in the hands of its owner.
+#[derive(Debug)]
+pub(crate) struct Partition<F: Fold> {
+    pub(crate) id: i32,
+    pub(crate) epoch: i64,
+    fold: F,
+    saved: i64,
+    next: i64,
+    delta: Delta,
+    dead: Vec<DeadRecord>,
+    /// Bytes of the deltas since the last snapshot, and of that snapshot, as stored.
+    log_bytes: (usize, usize),
+    poison: BTreeSet<i64>,
+    /// The fold panicked half way: nothing of its state may leave.
+    broken: bool,
+    live: Live,
+    newest_received: Option<Micros>,
+}
+
+/// What of the live view is known to stand in Redis.
+#[derive(Debug, Default)]
+struct Live {
+    /// The generation that this owner writes; `None` before the first flush.
+    generation: Option<Generation>,
+    counter: u64,
+    /// The next flush opens a new generation. `Some(true)`: only after the ledger confirmed the epoch.
+    reseed: Option<bool>,
+    flushed: i64,
+    /// Fields that are gone: not yet in a checkpoint, in the one under way, and ready to be taken out of Redis, because
+    /// Postgres has their rows.
+    gone_new: Vec<LiveWrite>,
+    gone_under_way: Vec<LiveWrite>,
+    gone_ready: Vec<LiveWrite>,
+}
+
+/// A state that was made from the ledger's database.
+#[derive(Debug)]
+pub(crate) struct Restored<F> {
+    pub(crate) fold: F,
+    pub(crate) next: i64,
+    pub(crate) delta_bytes: usize,
+    pub(crate) snapshot_bytes: usize,
+}
+
+impl<F: Fold> Partition<F> {
+    /// A partition as it is acquired: the state at the ledger's offset, a live view that is to be opened.
+    pub(crate) fn acquired(id: i32, epoch: i64, restored: Restored<F>) -> Self {
+        Self {
+            id,
+            epoch,
+            fold: restored.fold,
+            saved: restored.next,
+            next: restored.next,
+            delta: Delta::new(restored.next),
+            dead: Vec::new(),
+            log_bytes: (restored.delta_bytes, restored.snapshot_bytes),
+            poison: BTreeSet::new(),
+            broken: false,
+            live: Live {
+                reseed: Some(false),
+                flushed: restored.next,
+                ..Live::default()
+            },
+            newest_received: None,
+        }
+    }
+
+    /// What the ledger has.
+    pub(crate) fn saved(&self) -> i64 {
+        self.saved
+    }
+
+    /// Bytes of records that no checkpoint has taken yet.
+    pub(crate) fn unsaved_bytes(&self) -> usize {
+        self.delta.len_bytes()
+    }
+
+    /// Folds the record at `offset`.
+    pub(crate) fn fold(
+        &mut self,
+        offset: i64,
+        value: &[u8],
+        quarantine: impl Fn(Rejection) -> DeadRecord,
+    ) -> Folded {
+        if offset < self.next {
+            return Folded::Stale;
+        }
+        if offset > self.next {
+            return Folded::Gap {
+                expected: self.next,
+            };
+        }
+        let rejection = if self.poison.contains(&offset) {
+            Rejection::new(Reason::Poison, "the fold panicked on this record")
+        } else {
+            match F::decode(value) {
+                Ok(record) => {
+                    let received = F::received_at(&record);
+                    let folded = catch_unwind(AssertUnwindSafe(|| self.fold.apply(record, offset)));
+                    return match folded {
+                        Ok(outcome) => {
+                            self.delta.push(Some(value));
+                            self.next += 1;
+                            self.newest_received = self.newest_received.max(received);
+                            Folded::Done(outcome)
+                        }
+                        Err(panic) => {
+                            self.broken = true;
+                            Folded::Panicked {
+                                detail: panic_text(panic.as_ref()),
+                            }
+                        }
+                    };
+                }
+                Err(rejection) => rejection,
+            }
+        };
+        let reason = rejection.reason;
+        self.dead.push(quarantine(rejection));
+        self.delta.push(None);
+        self.next += 1;
+        Folded::Quarantined(reason)
+    }
+
+    /// Makes the state again after a panic at `poison`: `restored` is the state at the ledger's offset, and the records
+    /// since then are folded once more. The record itself will be quarantined when it comes again.
+    pub(crate) fn rebuild(&mut self, restored: Restored<F>, poison: i64) {
+        debug_assert_eq!(
+            restored.next,
+            self.delta.from(),
+            "no checkpoint is under way"
+        );
+        self.fold = restored.fold;
+        let fold = &mut self.fold;
+        self.delta.for_each(|offset, value| {
+            if let Some(record) = value.and_then(|value| F::decode(value).ok()) {
+                fold.apply(record, offset);
+            }
+        });
+        self.broken = false;
+        self.poison.insert(poison);
+        self.live.reseed = Some(true);
+    }
+
+    /// The checkpoint that brings the ledger to the present offset; `None` when it is there.
+    pub(crate) fn begin_checkpoint(&mut self) -> Option<Checkpoint<F::Rows>> {
+        if self.broken || self.delta.from() == self.next {
+            return None;
+        }
+        let rows = self.fold.drain_rows();
+        let delta = std::mem::replace(&mut self.delta, Delta::new(self.next));
+        let log = self.log_write(&delta);
+        self.live.gone_under_way.append(&mut self.live.gone_new);
+        Some(Checkpoint {
+            partition: self.id,
+            epoch: self.epoch,
+            from: delta.from(),
+            to: self.next,
+            watermark: self.fold.watermark(),
+            rows,
+            log,
+            dead: std::mem::take(&mut self.dead),
+        })
+    }
+
+    /// A delta, or a snapshot when the deltas have outgrown the last one: the cost of snapshots is amortised.
+    fn log_write(&mut self, delta: &Delta) -> LogWrite {
+        let (deltas, snapshot) = self.log_bytes;
+        if F::SMALL || deltas >= DELTA_BYTES_MIN.max(snapshot) {
+            let bytes = lz4_flex::block::compress_prepend_size(&self.fold.snapshot());
+            self.log_bytes = (0, bytes.len());
+            return LogWrite::Snapshot(bytes);
+        }
+        let bytes = delta.compressed();
+        self.log_bytes.0 += bytes.len();
+        LogWrite::Delta(bytes)
+    }
+
+    /// The ledger is at `to`.
+    pub(crate) fn checkpoint_saved(&mut self, to: i64) {
+        self.saved = to;
+        self.poison.retain(|offset| *offset >= to);
+        self.live.gone_ready.append(&mut self.live.gone_under_way);
+    }
+
+    /// What is to be written to Redis; `None` when it is all there.
+    pub(crate) fn begin_flush(&mut self, with_visits: bool) -> Option<Flush> {
+        let live = &mut self.live;
+        if self.broken {
+            return None;
+        }
+        if live.reseed.is_none() && live.flushed == self.next && live.gone_ready.is_empty() {
+            return None;
+        }
+        let verify = live.reseed.take();
+        let (writes, generation) = match (verify, &live.generation) {
+            (None, Some(generation)) => {
+                let (mut gone, writes): (Vec<_>, Vec<_>) = self
+                    .fold
+                    .drain_live(with_visits)
+                    .into_iter()
+                    .partition(|write| write.value.is_none());
+                live.gone_new.append(&mut gone);
+                (
+                    writes
+                        .into_iter()
+                        .chain(std::mem::take(&mut live.gone_ready))
+                        .collect(),
+                    generation.clone(),
+                )
+            }
+            _ => {
+                // Whatever is gone is not in the new generation to begin with.
+                live.gone_ready.clear();
+                live.counter += 1;
+                let name = format!("{}-{}", self.epoch, live.counter);
+                let generation = Generation { name, seq: 0 };
+                live.generation = Some(generation.clone());
+                (self.fold.all_live(), generation)
+            }
+        };
+        live.flushed = self.next;
+        Some(Flush {
+            partition: self.id,
+            epoch: self.epoch,
+            opens: generation.seq == 0,
+            verify: verify == Some(true),
+            generation,
+            writes,
+            next_offset: self.next,
+            newest_received: self.newest_received.take(),
+            watermark: self.fold.watermark(),
+        })
+    }
+
+    /// The flush stands in Redis as number `seq` of its generation.
+    pub(crate) fn flush_done(&mut self, seq: u64) {
+        if let Some(generation) = &mut self.live.generation {
+            generation.seq = seq;
+        }
+    }
+
+    /// The flush does not stand in Redis: the next one writes everything, once the ledger confirmed that we are the owner.
+    pub(crate) fn flush_lost(&mut self) {
+        self.live.reseed = Some(true);
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
+}

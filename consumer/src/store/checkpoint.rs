@@ -1,0 +1,249 @@
+//! The checkpoint: the ledger, the rows, the state and the quarantine move together, in ONE statement.
+//!
+//! The `update` of the ledger is the compare-and-set: it takes only partitions whose epoch is ours and whose offset is
+//! where we left it, and every other part of the statement writes for those only. A zombie writes nothing. Partitions of
+//! one worker share the statement, so that Postgres sees far fewer statements than records.
+
+use domain::fold::Rows;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, AssertSqlSafe, Row};
+
+use super::ledger::Ledger;
+use super::pause::Pause;
+use super::pg_time::PgTime;
+use crate::engine::job::{Checkpoint, LogWrite, Verdict, judge_checkpoint};
+
+/// How the rows of a fold are written inside the checkpoint.
+pub(crate) trait RowStatement: Rows {
+    /// Common table expressions that write the rows of the partitions in `moved (partition)`, each with a leading comma.
+    /// Their parameters are numbered from `first`.
+    fn expressions(first: usize) -> String;
+
+    /// Binds the parameters: the rows of every checkpoint, each row with its partition.
+    ///
+    /// # Errors
+    /// When a value cannot be encoded.
+    fn bind(checkpoints: &[Checkpoint<Self>], arguments: &mut PgArguments)
+    -> Result<(), BindError>;
+}
+
+/// A value that cannot be encoded.
+pub(crate) type BindError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A blob of state is stored in pieces of at most this many bytes.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// The parameters of the engine's own part.
+const OWN_PARAMETERS: usize = 21;
+
+const OWN_EXPRESSIONS: &str = "
+with moved as (
+    update ledger
+    set next_offset = u.to_offset, watermark_at = coalesce(u.watermark_at, ledger.watermark_at), updated_at = now()
+    from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+        as u (partition, epoch, from_offset, to_offset, watermark_at)
+    where ledger.topic = $1
+        and ledger.partition = u.partition
+        and ledger.epoch = u.epoch
+        and ledger.next_offset = u.from_offset
+    returning ledger.partition
+), logged as (
+    insert into state_log (topic, partition, to_offset, chunk, kind, fold_version, blob)
+    select $1, u.partition, u.to_offset, u.chunk, u.kind, $7, u.blob
+    from unnest($8::int[], $9::bigint[], $10::int[], $11::text[], $12::bytea[])
+        as u (partition, to_offset, chunk, kind, blob)
+    join moved using (partition)
+), forgotten as (
+    delete from state_log
+    using unnest($13::int[], $14::bigint[]) as u (partition, to_offset)
+    join moved using (partition)
+    where state_log.topic = $1 and state_log.partition = u.partition and state_log.to_offset < u.to_offset
+), quarantined as (
+    insert into dead_letter (topic, partition, record_offset, reason, detail, device, payload, received_at)
+    select $1, u.partition, u.record_offset, u.reason, u.detail, u.device, u.payload, u.received_at
+    from unnest($15::int[], $16::bigint[], $17::text[], $18::text[], $19::bytea[], $20::timestamptz[], $21::text[])
+        as u (partition, record_offset, reason, detail, payload, received_at, device)
+    join moved using (partition)
+    on conflict on constraint dead_letter_origin_key do nothing
+)";
+
+/// The statement for fold rows `R`; made once.
+pub(crate) fn statement<R: RowStatement>() -> String {
+    format!(
+        "{OWN_EXPRESSIONS}{}\nselect partition from moved",
+        R::expressions(OWN_PARAMETERS + 1)
+    )
+}
+
+/// Writes checkpoints; says of each partition what became of it. Returns only when that is known, however long the
+/// database is away: whoever waits decides how long.
+pub(crate) async fn save<R: RowStatement>(
+    ledger: &Ledger,
+    statement: &str,
+    fold_version: i32,
+    mut checkpoints: Vec<Checkpoint<R>>,
+) -> Vec<(i32, i64, Verdict)> {
+    // Two workers that write the same partitions (one is a zombie) take the locks in the same order.
+    checkpoints.sort_unstable_by_key(|checkpoint| checkpoint.partition);
+    let mut verdicts = Vec::with_capacity(checkpoints.len());
+    let mut pause = Pause::default();
+    while !checkpoints.is_empty() {
+        let written = write(ledger, statement, fold_version, &checkpoints).await;
+        let partitions: Vec<i32> = checkpoints
+            .iter()
+            .map(|checkpoint| checkpoint.partition)
+            .collect();
+        match written {
+            Ok(moved) => {
+                take(&mut checkpoints, &mut verdicts, |checkpoint| {
+                    moved
+                        .contains(&checkpoint.partition)
+                        .then_some(Verdict::Saved)
+                });
+            }
+            Err(error) => pause.wait(&error, "checkpoint").await,
+        }
+        if checkpoints.is_empty() {
+            break;
+        }
+        // Either the reply was lost or the compare-and-set refused: the ledger knows.
+        match ledger.read(&partitions).await {
+            Ok(entries) => take(&mut checkpoints, &mut verdicts, |checkpoint| {
+                let (_, entry) = entries
+                    .iter()
+                    .find(|(partition, _)| *partition == checkpoint.partition)?;
+                let verdict =
+                    judge_checkpoint(checkpoint.epoch, checkpoint.from, checkpoint.to, *entry);
+                (verdict != Verdict::Again).then_some(verdict)
+            }),
+            Err(error) => pause.wait(&error, "reading the ledger").await,
+        }
+    }
+    verdicts
+}
+
+/// Moves the checkpoints of which `judge` knows the verdict.
+fn take<R>(
+    checkpoints: &mut Vec<Checkpoint<R>>,
+    verdicts: &mut Vec<(i32, i64, Verdict)>,
+    judge: impl Fn(&Checkpoint<R>) -> Option<Verdict>,
+) {
+    checkpoints.retain(|checkpoint| match judge(checkpoint) {
+        Some(verdict) => {
+            verdicts.push((checkpoint.partition, checkpoint.to, verdict));
+            false
+        }
+        None => true,
+    });
+}
+
+async fn write<R: RowStatement>(
+    ledger: &Ledger,
+    statement: &str,
+    fold_version: i32,
+    checkpoints: &[Checkpoint<R>],
+) -> sqlx::Result<Vec<i32>> {
+    let mut arguments = PgArguments::default();
+    bind_own(&ledger.topic, fold_version, checkpoints, &mut arguments)
+        .map_err(sqlx::Error::Encode)?;
+    R::bind(checkpoints, &mut arguments).map_err(sqlx::Error::Encode)?;
+    // The text is assembled from constants of this crate; every value is a parameter.
+    let rows = sqlx::query_with(AssertSqlSafe(statement.to_owned()), arguments)
+        .fetch_all(&ledger.pool)
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+fn bind_own<R>(
+    topic: &str,
+    fold_version: i32,
+    checkpoints: &[Checkpoint<R>],
+    arguments: &mut PgArguments,
+) -> Result<(), BindError> {
+    arguments.add(topic.to_owned())?;
+    arguments.add(checkpoints.iter().map(|c| c.partition).collect::<Vec<_>>())?;
+    arguments.add(checkpoints.iter().map(|c| c.epoch).collect::<Vec<_>>())?;
+    arguments.add(checkpoints.iter().map(|c| c.from).collect::<Vec<_>>())?;
+    arguments.add(checkpoints.iter().map(|c| c.to).collect::<Vec<_>>())?;
+    arguments.add(
+        checkpoints
+            .iter()
+            .map(|c| c.watermark.map(PgTime))
+            .collect::<Vec<_>>(),
+    )?;
+    arguments.add(fold_version)?;
+    bind_log(checkpoints, arguments)?;
+    let dead = || {
+        checkpoints
+            .iter()
+            .flat_map(|c| c.dead.iter().map(move |record| (c.partition, record)))
+    };
+    arguments.add(dead().map(|(partition, _)| partition).collect::<Vec<_>>())?;
+    arguments.add(dead().map(|(_, record)| record.offset).collect::<Vec<_>>())?;
+    arguments.add(
+        dead()
+            .map(|(_, record)| record.rejection.reason.as_str())
+            .collect::<Vec<_>>(),
+    )?;
+    arguments.add(
+        dead()
+            .map(|(_, record)| without_nul(&record.rejection.detail))
+            .collect::<Vec<_>>(),
+    )?;
+    arguments.add(
+        dead()
+            .map(|(_, record)| record.payload.as_slice())
+            .collect::<Vec<_>>(),
+    )?;
+    arguments.add(
+        dead()
+            .map(|(_, record)| PgTime(record.received_at))
+            .collect::<Vec<_>>(),
+    )?;
+    arguments.add(
+        dead()
+            .map(|(_, record)| record.device.as_deref().map(without_nul))
+            .collect::<Vec<_>>(),
+    )?;
+    Ok(())
+}
+
+fn bind_log<R>(
+    checkpoints: &[Checkpoint<R>],
+    arguments: &mut PgArguments,
+) -> Result<(), BindError> {
+    let mut pieces = Vec::new();
+    for checkpoint in checkpoints {
+        let (kind, blob) = match &checkpoint.log {
+            LogWrite::Delta(blob) => ("delta", blob),
+            LogWrite::Snapshot(blob) => ("snapshot", blob),
+        };
+        pieces.extend(
+            (0_i32..)
+                .zip(blob.chunks(CHUNK_BYTES))
+                .map(|(chunk, piece)| (checkpoint, kind, chunk, piece)),
+        );
+    }
+    arguments.add(pieces.iter().map(|(c, ..)| c.partition).collect::<Vec<_>>())?;
+    arguments.add(pieces.iter().map(|(c, ..)| c.to).collect::<Vec<_>>())?;
+    arguments.add(
+        pieces
+            .iter()
+            .map(|(_, _, chunk, _)| *chunk)
+            .collect::<Vec<_>>(),
+    )?;
+    arguments.add(pieces.iter().map(|(_, kind, ..)| *kind).collect::<Vec<_>>())?;
+    arguments.add(pieces.iter().map(|(.., piece)| *piece).collect::<Vec<_>>())?;
+    let snapshots: Vec<_> = checkpoints
+        .iter()
+        .filter(|checkpoint| matches!(checkpoint.log, LogWrite::Snapshot(_)))
+        .collect();
+    arguments.add(snapshots.iter().map(|c| c.partition).collect::<Vec<_>>())?;
+    arguments.add(snapshots.iter().map(|c| c.to).collect::<Vec<_>>())?;
+    Ok(())
+}
+
+/// Postgres's text holds every character but NUL.
+pub(crate) fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

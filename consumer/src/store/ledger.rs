@@ -1,0 +1,278 @@
+//! The ledger: who owns a partition, and up to where its effects are in the database.
+
+use domain::fold::Fold;
+use sqlx::postgres::PgPool;
+use sqlx::{Row, query};
+use thiserror::Error;
+
+use crate::engine::delta::{Delta, DeltaError};
+use crate::engine::job::LedgerEntry;
+use crate::engine::partition::Restored;
+
+/// Reads and fences, for one topic.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) pool: PgPool,
+    pub(crate) topic: String,
+}
+
+/// A partition as the ledger gives it to a new owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Acquired {
+    pub(crate) partition: i32,
+    pub(crate) epoch: i64,
+    pub(crate) next_offset: i64,
+    pub(crate) fold_version: i32,
+}
+
+/// A state that cannot be made again.
+#[derive(Debug, Error)]
+pub(crate) enum LoadError {
+    #[error("reading the state log")]
+    Database(#[from] sqlx::Error),
+    #[error("partition {partition}: {source}")]
+    Delta {
+        partition: i32,
+        #[source]
+        source: DeltaError,
+    },
+    #[error("partition {partition}: {source}")]
+    Snapshot {
+        partition: i32,
+        #[source]
+        source: domain::fold::RestoreError,
+    },
+    #[error("partition {partition}: the snapshot is not lz4")]
+    Compression {
+        partition: i32,
+        #[source]
+        source: lz4_flex::block::DecompressError,
+    },
+    #[error(
+        "partition {partition}: the state log ends at offset {found} and the ledger is at {expected}; restore state_log \
+         and ledger from the same backup"
+    )]
+    Incomplete {
+        partition: i32,
+        found: i64,
+        expected: i64,
+    },
+    #[error("partition {partition}: a record of the state log cannot be decoded: {detail}")]
+    Record { partition: i32, detail: String },
+    #[error(
+        "partition {partition}: the state was made by version {found} of fold {fold}, this build has version {expected}; \
+         run the matching build, or delete the rows of this topic in ledger and state_log to fold the log anew"
+    )]
+    FoldVersion {
+        partition: i32,
+        fold: &'static str,
+        found: i32,
+        expected: i32,
+    },
+}
+
+impl LoadError {
+    /// Whether trying again can help.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Database(_))
+    }
+}
+
+impl Ledger {
+    /// Makes the rows of partitions that have none; they begin at the oldest record that Kafka still has.
+    pub(crate) async fn ensure<F: Fold>(&self, oldest: &[(i32, i64)]) -> sqlx::Result<()> {
+        let (partitions, offsets): (Vec<i32>, Vec<i64>) = oldest.iter().copied().unzip();
+        query(
+            "insert into ledger (topic, partition, next_offset, fold, fold_version)
+             select $1, u.partition, u.next_offset, $4, $5
+             from unnest($2::int[], $3::bigint[]) as u (partition, next_offset)
+             on conflict on constraint ledger_pkey do nothing",
+        )
+        .bind(&self.topic)
+        .bind(partitions)
+        .bind(offsets)
+        .bind(F::NAME)
+        .bind(F::VERSION)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes partitions over: whoever had them before can write nothing any more.
+    pub(crate) async fn acquire(&self, partitions: &[i32]) -> sqlx::Result<Vec<Acquired>> {
+        let rows = query(
+            "update ledger
+             set epoch = epoch + 1, updated_at = now()
+             where topic = $1 and partition = any($2)
+             returning partition, epoch, next_offset, fold_version",
+        )
+        .bind(&self.topic)
+        .bind(partitions)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Acquired {
+                    partition: row.try_get(0)?,
+                    epoch: row.try_get(1)?,
+                    next_offset: row.try_get(2)?,
+                    fold_version: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// What the ledger says about these partitions.
+    pub(crate) async fn read(&self, partitions: &[i32]) -> sqlx::Result<Vec<(i32, LedgerEntry)>> {
+        let rows = query(
+            "select partition, epoch, next_offset
+             from ledger
+             where topic = $1 and partition = any($2)",
+        )
+        .bind(&self.topic)
+        .bind(partitions)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let entry = LedgerEntry {
+                    epoch: row.try_get(1)?,
+                    next_offset: row.try_get(2)?,
+                };
+                Ok((row.try_get(0)?, entry))
+            })
+            .collect()
+    }
+
+    /// Makes the state at the ledger's offset again: the newest snapshot, and the deltas after it folded once more.
+    pub(crate) async fn load<F: Fold>(
+        &self,
+        acquired: Acquired,
+        config: F::Config,
+    ) -> Result<Restored<F>, LoadError> {
+        let partition = acquired.partition;
+        if acquired.fold_version != F::VERSION {
+            let (found, expected) = (acquired.fold_version, F::VERSION);
+            return Err(LoadError::FoldVersion {
+                partition,
+                fold: F::NAME,
+                found,
+                expected,
+            });
+        }
+        let rows = query(
+            "select kind = 'snapshot', to_offset, blob
+             from state_log
+             where topic = $1 and partition = $2 and to_offset <= $3 and to_offset >= coalesce((
+                 select max(to_offset) from state_log
+                 where topic = $1 and partition = $2 and kind = 'snapshot' and to_offset <= $3
+             ), 0)
+             order by to_offset, kind desc, chunk",
+        )
+        .bind(&self.topic)
+        .bind(partition)
+        .bind(acquired.next_offset)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut log: Vec<Logged> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (is_snapshot, to_offset, blob) = (
+                row.try_get(0)?,
+                row.try_get(1)?,
+                row.try_get::<Vec<u8>, _>(2)?,
+            );
+            match log.last_mut() {
+                Some(last) if last.to_offset == to_offset => last.blob.extend(blob),
+                _ => log.push(Logged {
+                    is_snapshot,
+                    to_offset,
+                    blob,
+                }),
+            }
+        }
+        tokio::task::spawn_blocking(move || restore(partition, acquired.next_offset, &log, &config))
+            .await
+            .expect("restoring a state does not panic")
+    }
+}
+
+/// A piece of the state log, its chunks put together.
+struct Logged {
+    is_snapshot: bool,
+    to_offset: i64,
+    blob: Vec<u8>,
+}
+
+/// The newest snapshot, if there is one, and then the deltas.
+fn restore<F: Fold>(
+    partition: i32,
+    expected: i64,
+    log: &[Logged],
+    config: &F::Config,
+) -> Result<Restored<F>, LoadError> {
+    let (mut state, deltas) = match log {
+        [snapshot, deltas @ ..] if snapshot.is_snapshot => {
+            let bytes = lz4_flex::block::decompress_size_prepended(&snapshot.blob)
+                .map_err(|source| LoadError::Compression { partition, source })?;
+            let fold = F::restore(&bytes, config)
+                .map_err(|source| LoadError::Snapshot { partition, source })?;
+            let snapshot_bytes = snapshot.blob.len();
+            (
+                Restored {
+                    fold,
+                    next: snapshot.to_offset,
+                    delta_bytes: 0,
+                    snapshot_bytes,
+                },
+                deltas,
+            )
+        }
+        deltas => {
+            let next = deltas
+                .first()
+                .and_then(|first| Delta::starts_at(&first.blob))
+                .unwrap_or(expected);
+            (
+                Restored {
+                    fold: F::new(config),
+                    next,
+                    delta_bytes: 0,
+                    snapshot_bytes: 0,
+                },
+                deltas,
+            )
+        }
+    };
+    for delta in deltas {
+        replay(partition, &mut state, &delta.blob)?;
+        // The rows of these records are in the database already.
+        drop(state.fold.drain_rows());
+    }
+    if state.next != expected {
+        return Err(LoadError::Incomplete {
+            partition,
+            found: state.next,
+            expected,
+        });
+    }
+    Ok(state)
+}
+
+fn replay<F: Fold>(partition: i32, state: &mut Restored<F>, blob: &[u8]) -> Result<(), LoadError> {
+    let mut undecodable = None;
+    let fold = &mut state.fold;
+    let replayed = Delta::replay(blob, state.next, |offset, value| {
+        match value.map(F::decode) {
+            Some(Ok(record)) => {
+                fold.apply(record, offset);
+            }
+            Some(Err(rejection)) => undecodable = Some(rejection.detail),
+            None => {}
+        }
+    });
+    state.next = replayed.map_err(|source| LoadError::Delta { partition, source })?;
+    state.delta_bytes += blob.len();
+    undecodable.map_or(Ok(()), |detail| {
+        Err(LoadError::Record { partition, detail })
+    })
+}

@@ -1,0 +1,254 @@
+//! The live view in Redis: absolute values under a generation, guarded by the partition's header.
+//!
+//! `WATCH` the headers, look at them, and write values, headers and announcements in one `MULTI`. If anybody else wrote a
+//! header in between, `EXEC` does nothing. Correctness never depends on this store: whatever is lost here is written
+//! anew from memory.
+
+use domain::live::{Frame, FrameWrite, LiveKeys, LiveMap};
+use prost::Message;
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, RedisResult, cmd};
+
+use super::ledger::Ledger;
+use crate::engine::job::{Flush, Generation, Header, Permission, judge_header};
+
+/// How long values of a generation stay when nobody writes them any more.
+const TTL_SECONDS: i64 = 2 * 24 * 3600;
+/// How long readers may still look at a generation that was replaced.
+const REPLACED_TTL_SECONDS: i64 = 60;
+/// Every so many flushes the time to live is renewed.
+const RENEW_EVERY: u64 = 1000;
+/// Fields a command, so that Redis never works on one for long.
+const FIELDS_A_COMMAND: usize = 1000;
+
+/// The live view of one topic.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveStore {
+    pub(crate) client: redis::Client,
+    pub(crate) topic: String,
+    pub(crate) fold_version: i32,
+    pub(crate) ledger: Ledger,
+}
+
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// It stands, as this number of its generation.
+    Done(u64),
+    /// It does not stand; everything is to be written anew.
+    Lost,
+    /// The ledger says that another owner has the partition.
+    Fenced,
+}
+
+/// Writes flushes over `connection` (made when there is none); says of each partition what became of it. The connection
+/// comes back unless it broke.
+pub(crate) async fn flush(
+    store: LiveStore,
+    connection: Option<MultiplexedConnection>,
+    flushes: Vec<Flush>,
+) -> (Option<MultiplexedConnection>, Vec<(i32, Flushed)>) {
+    let connected = match connection {
+        Some(connection) => Ok(connection),
+        None => store.client.get_multiplexed_async_connection().await,
+    };
+    let written = match connected {
+        Ok(mut connection) => store
+            .write(&mut connection, &flushes)
+            .await
+            .map(|outcomes| (connection, outcomes)),
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok((connection, outcomes)) => (Some(connection), outcomes),
+        Err(error) => {
+            tracing::debug!(error = %error, "the live view is away: {error}");
+            (
+                None,
+                flushes
+                    .iter()
+                    .map(|flush| (flush.partition, Flushed::Lost))
+                    .collect(),
+            )
+        }
+    }
+}
+
+impl LiveStore {
+    async fn write(
+        &self,
+        connection: &mut MultiplexedConnection,
+        flushes: &[Flush],
+    ) -> RedisResult<Vec<(i32, Flushed)>> {
+        let keys: Vec<_> = flushes
+            .iter()
+            .map(|flush| LiveKeys::new(&self.topic, flush.partition))
+            .collect();
+        let headers = read_headers(connection, &keys).await?;
+        let owned = self.owned(flushes, &headers).await;
+        let mut pipeline = redis::pipe();
+        pipeline.atomic();
+        let mut outcomes = Vec::with_capacity(flushes.len());
+        let mut writing = false;
+        for (((flush, keys), header), owned) in flushes.iter().zip(&keys).zip(&headers).zip(owned) {
+            let outcome = match (judge_header(flush, header.as_ref()), owned) {
+                (Permission::Write, _) | (Permission::WriteIfOwner, Some(true)) => {
+                    self.queue(&mut pipeline, keys, flush, header.as_ref());
+                    writing = true;
+                    Flushed::Done(flush.generation.seq + 1)
+                }
+                (Permission::WriteIfOwner, Some(false)) => Flushed::Fenced,
+                (Permission::WriteIfOwner, None) | (Permission::Reseed, _) => Flushed::Lost,
+            };
+            outcomes.push((flush.partition, outcome));
+        }
+        if !writing {
+            cmd("UNWATCH").query_async::<()>(connection).await?;
+            return Ok(outcomes);
+        }
+        let executed: Option<redis::Value> = pipeline.query_async(connection).await?;
+        if executed.is_none_or(|value| value == redis::Value::Nil) {
+            // Somebody wrote a header after we had looked.
+            return Ok(flushes
+                .iter()
+                .map(|flush| (flush.partition, Flushed::Lost))
+                .collect());
+        }
+        Ok(outcomes)
+    }
+
+    /// Whether the ledger says that we own each partition, where that has to be asked; `None` where it cannot be known.
+    async fn owned(&self, flushes: &[Flush], headers: &[Option<Header>]) -> Vec<Option<bool>> {
+        let ask: Vec<i32> = flushes
+            .iter()
+            .zip(headers)
+            .filter(|(flush, header)| {
+                judge_header(flush, header.as_ref()) == Permission::WriteIfOwner
+            })
+            .map(|(flush, _)| flush.partition)
+            .collect();
+        if ask.is_empty() {
+            return vec![None; flushes.len()];
+        }
+        let Ok(entries) = self.ledger.read(&ask).await else {
+            return vec![None; flushes.len()];
+        };
+        flushes
+            .iter()
+            .map(|flush| {
+                let (_, entry) = entries
+                    .iter()
+                    .find(|(partition, _)| *partition == flush.partition)?;
+                Some(entry.epoch == flush.epoch)
+            })
+            .collect()
+    }
+
+    fn queue(
+        &self,
+        pipeline: &mut Pipeline,
+        keys: &LiveKeys,
+        flush: &Flush,
+        header: Option<&Header>,
+    ) {
+        let generation = &flush.generation.name;
+        for map in LiveMap::ALL {
+            let key = keys.map(generation, map);
+            let of_map = || flush.writes.iter().filter(move |write| write.map == map);
+            let set: Vec<_> = of_map()
+                .filter_map(|write| write.value.as_ref().map(|value| (&write.field, value)))
+                .collect();
+            for fields in set.chunks(FIELDS_A_COMMAND) {
+                pipeline.hset_multiple(&key, fields).ignore();
+            }
+            let gone: Vec<_> = of_map()
+                .filter(|write| write.value.is_none())
+                .map(|write| &write.field)
+                .collect();
+            for fields in gone.chunks(FIELDS_A_COMMAND) {
+                pipeline.hdel(&key, fields).ignore();
+            }
+            if flush.generation.seq.is_multiple_of(RENEW_EVERY) {
+                pipeline.expire(&key, TTL_SECONDS).ignore();
+            }
+        }
+        let seq = flush.generation.seq + 1;
+        pipeline
+            .cmd("HSET")
+            .arg(keys.header())
+            .arg(&[
+                ("gen", generation.clone()),
+                ("epoch", flush.epoch.to_string()),
+            ])
+            .arg(&[
+                ("off", flush.next_offset.to_string()),
+                ("seq", seq.to_string()),
+            ])
+            .arg(&[("fold", self.fold_version.to_string())])
+            .ignore();
+        if let Some(replaced) = header.filter(|header| header.generation.name != *generation) {
+            for map in LiveMap::ALL {
+                pipeline
+                    .expire(
+                        keys.map(&replaced.generation.name, map),
+                        REPLACED_TTL_SECONDS,
+                    )
+                    .ignore();
+            }
+        }
+        pipeline
+            .publish(keys.channel(), frame(flush, seq).encode_to_vec())
+            .ignore();
+    }
+}
+
+async fn read_headers(
+    connection: &mut MultiplexedConnection,
+    keys: &[LiveKeys],
+) -> RedisResult<Vec<Option<Header>>> {
+    type Fields = (Option<String>, Option<i64>, Option<u64>);
+    let mut pipeline = redis::pipe();
+    let names: Vec<_> = keys.iter().map(LiveKeys::header).collect();
+    pipeline.cmd("WATCH").arg(&names).ignore();
+    for name in &names {
+        pipeline
+            .cmd("HMGET")
+            .arg(name)
+            .arg(&["gen", "epoch", "seq"]);
+    }
+    let headers: Vec<Fields> = pipeline.query_async(connection).await?;
+    Ok(headers
+        .into_iter()
+        .map(|(name, epoch, seq)| {
+            Some(Header {
+                epoch: epoch?,
+                generation: Generation {
+                    name: name?,
+                    seq: seq?,
+                },
+            })
+        })
+        .collect())
+}
+
+/// The announcement of a flush. A generation is announced empty: its readers read Redis.
+fn frame(flush: &Flush, seq: u64) -> Frame {
+    let announced = flush
+        .writes
+        .iter()
+        .filter(|write| !flush.opens && write.map != LiveMap::Visits);
+    Frame {
+        generation: flush.generation.name.clone(),
+        seq,
+        next_offset: flush.next_offset,
+        newest_received_us: flush.newest_received.map_or(0, |received| received.0),
+        writes: announced
+            .map(|write| FrameWrite {
+                map: write.map.as_str().to_owned(),
+                field: write.field.clone(),
+                value: write.value.clone(),
+            })
+            .collect(),
+        watermark_us: flush.watermark.map(|watermark| watermark.0),
+    }
+}

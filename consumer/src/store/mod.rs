@@ -1,0 +1,7 @@
+//! The two stores of a consumer: the ledger's database and the live view.
+
+pub(crate) mod checkpoint;
+pub(crate) mod ledger;
+pub(crate) mod live;
+pub(crate) mod pause;
+pub(crate) mod pg_time;
