@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Down(down::Args),
     /// One line per process of a running `up`; exit status 1 if one of them is unwell
     Status(status::Args),
+    /// A seeded fleet of sensors that publishes over MQTT
+    Simulate(Box<simulator::Config>),
     /// Bring the tables of Postgres up to date
     Migrate(migrate::Args),
     /// The topics with partitions, retention and offsets, and a look at their latest records
@@ -53,6 +55,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Up(args) => Box::pin(up::run(*args, &cli.log, shutdown.clone())).await,
             Command::Down(args) => down::run(args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Simulate(config) => role(simulator::run(*config, shutdown.clone())).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Topics(args) => topics::run(args).await,
             Command::Groups(args) => groups::run(args).await,
@@ -68,4 +71,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // A blocking call into a Kafka that is away must not hold the exit up.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
+}
+
+/// A role in the foreground: it ends with success when a signal asked it to.
+async fn role(running: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    Box::pin(running).await?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use chassis::config::ConfigError;
+use chassis::config::{ConfigError, duration};
 use clap::ValueEnum;
 use stack::{KafkaSource, Source, StackConfig, Topic};
 
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// Events per second of the simulator; without it, the plan's own rate
     #[arg(long, env = "FOOTFALL_RATE", value_name = "N")]
     pub(crate) rate: Option<u32>,
+    /// On the first start in a folder, begin with so much of the simulated past, such as 30m
+    #[arg(long, env = "FOOTFALL_HISTORY", value_parser = duration, value_name = "DURATION")]
+    pub(crate) history: Option<Duration>,
     /// How many gateways; each further one listens at the next free port
     #[arg(long, env = "FOOTFALL_GATEWAYS", default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u16).range(0..=REPLICAS_MAX))]

@@ -1,34 +1,28 @@
 //! `footfall up`: the whole system on this machine. Servers first, then topics and tables, then one process per role and the
-//! simulator; all of them kept running until a signal, then ended in order: roles before the servers they use.
+//! simulator; all of them kept running until a signal, then ended in order: each before what it uses.
 
 mod args;
 mod board;
 mod plan;
+mod registry;
+mod roles;
 mod supervise;
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use chassis::kafka::KafkaArgs;
 use chassis::telemetry::LogArgs;
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use domain::topic::SENSOR_MOVEMENTS;
 use stack::server::without_password;
-use stack::{Identity, Stack, StackError};
+use stack::{Stack, StackError, Topic};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
-use board::Board;
-use plan::{Plan, reachable};
-use supervise::{Ward, keep, keep_server};
+use plan::{Addresses, Plan, Start};
 
 use crate::run_file::RunFile;
-use crate::{http, migrate, output};
-
-/// How long the roles may take to be ready before we say which of them is not.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+use crate::{kafka_offsets, migrate, output};
 
 /// Runs the subcommand.
 pub(crate) async fn run(
@@ -38,23 +32,24 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     args.check()?;
     let topics = args.topics()?;
+    let addresses = Addresses::claim(&args)?;
     let program = std::env::current_exe().context("finding our own program")?;
-    let started = tokio::select! {
+    let stack = tokio::select! {
         started = Box::pin(start_stack(&args)) => started?,
         () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
     };
-    let stack = started;
-    let prepared = async {
-        stack.create_topics(&topics).await?;
-        let applied = migrate::migrate(&stack.postgres_url).await?;
-        if applied > 0 {
-            output::say(&format!("postgres   {applied} migrations applied"));
-        }
-        anyhow::Ok(())
+    let start = Start {
+        args: &args,
+        log,
+        stack: &stack,
+        program: &program,
     };
     let outcome = tokio::select! {
-        prepared = Box::pin(prepared) => match prepared {
-            Ok(()) => Box::pin(run_roles(&args, log, &stack, &program, &shutdown)).await,
+        prepared = Box::pin(prepare(start, &topics)) => match prepared {
+            Ok(is_first) => {
+                let plan = Plan::new(&start, &addresses, is_first);
+                Box::pin(roles::run(&plan, &addresses, &stack, &shutdown)).await
+            }
             Err(error) => Err(error),
         },
         () = shutdown.cancelled() => Ok(()),
@@ -94,111 +89,25 @@ async fn start_stack(args: &Args) -> Result<Stack, StackError> {
     Ok(stack)
 }
 
-/// Starts the roles and keeps everything running until shutdown. The first keeper that gives up ends the others.
-async fn run_roles(
-    args: &Args,
-    log: &LogArgs,
-    stack: &Stack,
-    program: &Path,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<()> {
-    let plan = Plan::new(args, log, stack, program)?;
-    let board = Board::new(stack.folder().clone(), run_file(&plan, stack)?)?;
-    let ward = Ward {
-        folder: stack.folder(),
-        board: &board,
-        shutdown,
-    };
-    let mut keepers: Vec<BoxFuture<'_, anyhow::Result<()>>> = Vec::new();
-    for server in stack.servers() {
-        keepers.push(keep_server(server, ward).boxed());
+/// Topics, tables and the registry. Says whether the log of movements is still empty.
+async fn prepare(start: Start<'_>, topics: &[Topic]) -> anyhow::Result<bool> {
+    let Start { args, stack, .. } = start;
+    stack.create_topics(topics).await?;
+    let applied = migrate::migrate(&stack.postgres_url).await?;
+    if applied > 0 {
+        output::say(&format!("postgres   {applied} migrations applied"));
     }
-    for (launch, restart) in &plan.children {
-        keepers.push(keep(launch, *restart, ward).boxed());
-    }
-    keepers.push(announce(&board, shutdown).map(Ok).boxed());
-    let keepers = keepers.into_iter().map(|keeper| async {
-        let outcome = keeper.await;
-        if outcome.is_err() {
-            shutdown.cancel();
-        }
-        outcome
-    });
-    // Without children (all counts 0) there is still the stack to keep.
-    let (outcomes, ()) = tokio::join!(join_all(keepers), shutdown.cancelled());
-    outcomes.into_iter().collect()
-}
-
-fn run_file(plan: &Plan, stack: &Stack) -> anyhow::Result<RunFile> {
-    let http = |address| format!("http://{}", reachable(address));
-    let mqtt = |address| reachable(address).to_string();
-    let http_all: Vec<String> = plan.http.iter().copied().map(http).collect();
-    let mqtt_all: Vec<String> = plan.mqtt.iter().copied().map(mqtt).collect();
-    let pids: BTreeMap<String, u32> = stack
-        .servers()
-        .iter()
-        .filter_map(|server| Some((server.name().to_owned(), server.pid()?)))
-        .collect();
-    Ok(RunFile {
-        http: http_all.first().cloned().unwrap_or_default(),
-        mqtt: mqtt_all.first().cloned().unwrap_or_default(),
-        mqtts: None,
-        broker: None,
+    registry::register(&stack.postgres_url, args.simulate).await?;
+    let kafka = KafkaArgs {
         kafka: stack.kafka.clone(),
-        postgres: stack.postgres_url.clone(),
-        redis: stack.redis_url.clone(),
-        admin: plan.admin.clone(),
-        pids,
-        http_all,
-        mqtt_all,
-        supervisor: Identity::of(std::process::id()).context("reading our own time of birth")?,
-    })
-}
-
-/// Says where everything is once it is ready, or what is not.
-async fn announce(board: &Board, shutdown: &CancellationToken) {
-    let run = board.read();
-    let deadline = Instant::now() + READY_WITHIN;
-    let waiting = loop {
-        let waiting = not_ready(&run).await;
-        if waiting.is_empty() || Instant::now() >= deadline {
-            break waiting;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(200)) => {}
-            () = shutdown.cancelled() => return,
-        }
+        topic_prefix: args.topic_prefix.clone(),
     };
-    for address in &run.mqtt_all {
-        output::say(&format!(
-            "mqtt       {address}, topics footfall/SITE/DEVICE/KIND"
-        ));
-    }
-    for address in &run.http_all {
-        output::say(&format!("dashboard  {address}"));
-    }
-    for reason in &waiting {
-        output::complain(&format!(
-            "not ready after {} s: {reason}",
-            READY_WITHIN.as_secs()
-        ));
-    }
-    if waiting.is_empty() {
-        output::say("ready      Ctrl-C ends everything, `footfall status` shows how it is");
-    }
-}
-
-/// Which roles are not ready, and what they say about it.
-async fn not_ready(run: &RunFile) -> Vec<String> {
-    let asked = run.admin.iter().map(|(name, admin)| async move {
-        match http::get(&format!("{admin}/readyz")).await {
-            Ok(answer) if answer.is_success => None,
-            Ok(answer) => Some(format!(
-                "{name}: {}",
-                answer.text.trim().replace('\n', "; ")
-            )),
-            Err(error) => Some(format!("{name}: {error}")),
-        }
+    let topics = tokio::task::spawn_blocking(move || {
+        let movements = kafka.topic(SENSOR_MOVEMENTS);
+        let topics = kafka_offsets::topics(&kafka)?;
+        anyhow::Ok(topics.into_iter().find(|topic| topic.name == movements))
     });
-    join_all(asked).await.into_iter().flatten().collect()
+    Ok(topics
+        .await??
+        .is_none_or(|movements| movements.records() == 0))
 }

@@ -3,97 +3,75 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use chassis::telemetry::{LogArgs, LogFormat};
+use clap::ValueEnum;
 use stack::{Launch, Stack, port};
 
-use super::args::{Args, Simulate};
-use super::supervise::Restart;
+use super::args::Args;
+use super::registry::scenario;
+use super::supervise::{Kept, Restart};
 
 /// First admin ports by role; further processes of a role get the following ones.
 const ADMIN_GATEWAY: u16 = 9101;
 const ADMIN_CONSUMER: u16 = 9111;
 const ADMIN_API: u16 = 9121;
 
+/// How long the simulator may wait for acknowledgements of what it sent.
+const SIMULATOR_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a role may take to give back what it holds. Simulator, roles and servers (5 s) together stay within the 15 s that
+/// `up` promises.
+const ROLE_PATIENCE: Duration = Duration::from_secs(6);
+
 /// Everything to start on top of the stack.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The children, in the order in which they are started.
-    pub(crate) children: Vec<(Launch, Restart)>,
-    /// Admin server of each role.
-    pub(crate) admin: BTreeMap<String, String>,
-    /// Where the apis serve.
-    pub(crate) http: Vec<SocketAddr>,
-    /// Where the gateways listen.
-    pub(crate) mqtt: Vec<SocketAddr>,
+    /// The roles.
+    pub(crate) roles: Vec<Kept>,
+    /// What plays the devices. Ended before the roles, so that it hears their last acknowledgements.
+    pub(crate) simulator: Option<Kept>,
 }
 
-/// The addresses that are given out, so that no two children get the same.
-#[derive(Debug, Default)]
-struct Addresses {
+/// Where the roles listen. Claimed before anything starts, so that a taken port costs nobody a start of Kafka.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    /// The gateways.
+    pub(crate) mqtt: Vec<SocketAddr>,
+    /// The apis.
+    pub(crate) http: Vec<SocketAddr>,
+    /// The admin server of each role, by its name.
+    pub(crate) admin: BTreeMap<String, SocketAddr>,
+    /// The ports that are given out, so that no two children get the same.
     given: Vec<u16>,
 }
 
-impl Plan {
-    /// Claims the addresses and lays the children out.
-    pub(crate) fn new(
-        args: &Args,
-        log: &LogArgs,
-        stack: &Stack,
-        program: &Path,
-    ) -> anyhow::Result<Self> {
-        let mut addresses = Addresses::default();
-        let mqtt = addresses.series(args.mqtt, args.gateways, "the gateway", "--mqtt")?;
-        let http = addresses.series(args.http, args.apis, "the api", "--http")?;
-        let mut plan = Self {
-            children: Vec::new(),
-            admin: BTreeMap::new(),
-            http,
-            mqtt,
-        };
-        let base = |name: &str, subcommand: &str| {
-            let launch = Launch::new(name, program, stack.folder().root()).args([subcommand]);
-            with_environment(launch, args, log, stack)
-        };
-        for index in 0..args.gateways {
-            let name = format!("gateway-{index}");
-            let launch = base(&name, "gateway").env(
-                "FOOTFALL_MQTT_BIND",
-                plan.mqtt[usize::from(index)].to_string(),
-            );
-            plan.add_role(launch, addresses.admin(ADMIN_GATEWAY + index)?);
-        }
-        for index in 0..args.consumers {
-            let name = format!("consumer-{index}");
-            plan.add_role(
-                base(&name, "consumer"),
-                addresses.admin(ADMIN_CONSUMER + index)?,
-            );
-        }
-        for index in 0..args.apis {
-            let name = format!("api-{index}");
-            let launch = base(&name, "api").env(
-                "FOOTFALL_HTTP_BIND",
-                plan.http[usize::from(index)].to_string(),
-            );
-            plan.add_role(launch, addresses.admin(ADMIN_API + index)?);
-        }
-        if let Some(launch) = simulator(args, &plan.mqtt, base("simulator", "simulate")) {
-            plan.children.push((launch, Restart::OnFailure));
-        }
-        Ok(plan)
-    }
-
-    fn add_role(&mut self, launch: Launch, admin: SocketAddr) {
-        self.admin
-            .insert(launch.name.clone(), format!("http://{admin}"));
-        let launch = launch.env("FOOTFALL_ADMIN_BIND", admin.to_string());
-        self.children.push((launch, Restart::Always));
-    }
-}
-
 impl Addresses {
-    /// `first` and the next free ones after it. Only the first was asked for, so only it may be refused.
+    /// Claims them. Only the addresses that were asked for may be refused; the others give way.
+    pub(crate) fn claim(args: &Args) -> anyhow::Result<Self> {
+        let mut claimed = Self {
+            mqtt: Vec::new(),
+            http: Vec::new(),
+            admin: BTreeMap::new(),
+            given: Vec::new(),
+        };
+        claimed.mqtt = claimed.series(args.mqtt, args.gateways, "the gateway", "--mqtt")?;
+        claimed.http = claimed.series(args.http, args.apis, "the api", "--http")?;
+        for (role, count, first) in [
+            ("gateway", args.gateways, ADMIN_GATEWAY),
+            ("consumer", args.consumers, ADMIN_CONSUMER),
+            ("api", args.apis, ADMIN_API),
+        ] {
+            for index in 0..count {
+                let address = claimed.admin(first + index)?;
+                claimed.admin.insert(format!("{role}-{index}"), address);
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// `first` and the next free ones after it.
     fn series(
         &mut self,
         first: SocketAddr,
@@ -119,10 +97,10 @@ impl Addresses {
 
     /// The documented admin port, else any free one: it stands in `run.json` either way.
     fn admin(&mut self, wanted: u16) -> anyhow::Result<SocketAddr> {
-        let wanted = SocketAddr::from(([127, 0, 0, 1], wanted));
-        let port = self.next(wanted, 0)?;
-        self.given.push(port);
-        Ok(SocketAddr::from(([127, 0, 0, 1], port)))
+        let mut address = SocketAddr::from(([127, 0, 0, 1], wanted));
+        address.set_port(self.next(address, 0)?);
+        self.given.push(address.port());
+        Ok(address)
     }
 
     fn next(&self, first: SocketAddr, index: u16) -> anyhow::Result<u16> {
@@ -147,6 +125,72 @@ impl Addresses {
     }
 }
 
+impl Plan {
+    /// Lays the children out. `is_first` says that this folder's log is still empty.
+    pub(crate) fn new(start: &Start<'_>, addresses: &Addresses, is_first: bool) -> Self {
+        let args = start.args;
+        let mut roles = Vec::new();
+        for (name, admin) in &addresses.admin {
+            let (role, index) = name.rsplit_once('-').expect("names are ROLE-INDEX");
+            let index: usize = index.parse().expect("names are ROLE-INDEX");
+            let launch = start
+                .launch(name, role)
+                .env("FOOTFALL_ADMIN_BIND", admin.to_string());
+            let launch = match role {
+                "gateway" => launch.env("FOOTFALL_MQTT_BIND", addresses.mqtt[index].to_string()),
+                "api" => launch.env("FOOTFALL_HTTP_BIND", addresses.http[index].to_string()),
+                _ => launch,
+            };
+            roles.push(Kept {
+                launch,
+                first_args: Vec::new(),
+                restart: Restart::Always,
+                patience: ROLE_PATIENCE,
+            });
+        }
+        let simulator =
+            scenario(args.simulate)
+                .zip(addresses.mqtt.first())
+                .map(|(scenario, mqtt)| {
+                    let scenario = scenario.to_possible_value().expect("no scenario is hidden");
+                    let mut launch = start
+                        .launch("simulator", "simulate")
+                        .args(["--scenario", scenario.get_name()])
+                        .env("FOOTFALL_MQTT", reachable(*mqtt).to_string());
+                    if let Some(rate) = args.rate {
+                        launch = launch.args(["--rate".to_owned(), rate.to_string()]);
+                    }
+                    let history = args.history.filter(|_| is_first);
+                    Kept {
+                        launch,
+                        first_args: history.map_or_else(Vec::new, |history| {
+                            vec!["--history".to_owned(), format!("{}s", history.as_secs())]
+                        }),
+                        restart: Restart::OnFailure,
+                        patience: SIMULATOR_PATIENCE,
+                    }
+                });
+        Self { roles, simulator }
+    }
+}
+
+/// What every child is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) log: &'a LogArgs,
+    pub(crate) stack: &'a Stack,
+    /// Our own executable.
+    pub(crate) program: &'a Path,
+}
+
+impl Start<'_> {
+    fn launch(&self, name: &str, subcommand: &str) -> Launch {
+        let launch = Launch::new(name, self.program, self.stack.folder().root()).args([subcommand]);
+        with_environment(launch, self.args, self.log, self.stack)
+    }
+}
+
 /// What every role is told, by the names that all of them agree on.
 fn with_environment(launch: Launch, args: &Args, log: &LogArgs, stack: &Stack) -> Launch {
     let format = match log.log_format {
@@ -167,22 +211,6 @@ fn with_environment(launch: Launch, args: &Args, log: &LogArgs, stack: &Stack) -
     launch
 }
 
-fn simulator(args: &Args, mqtt: &[SocketAddr], launch: Launch) -> Option<Launch> {
-    let plan = match args.simulate {
-        Simulate::None => return None,
-        Simulate::Campus => "campus",
-        Simulate::Crossing => "crossing",
-    };
-    let first = reachable(*mqtt.first()?);
-    let launch = launch
-        .args(["--plan", plan])
-        .env("FOOTFALL_MQTT", first.to_string());
-    Some(match args.rate {
-        Some(rate) => launch.args(["--rate".to_owned(), rate.to_string()]),
-        None => launch,
-    })
-}
-
 /// Where to connect to reach a listener: one at all addresses is reached on loopback.
 pub(crate) fn reachable(mut bound: SocketAddr) -> SocketAddr {
     if bound.ip().is_unspecified() {
@@ -200,9 +228,18 @@ mod tests {
 
     use super::*;
 
+    fn nothing_given() -> Addresses {
+        Addresses {
+            mqtt: Vec::new(),
+            http: Vec::new(),
+            admin: BTreeMap::new(),
+            given: Vec::new(),
+        }
+    }
+
     #[test]
     fn further_processes_get_the_next_free_ports_and_never_the_same() {
-        let mut addresses = Addresses::default();
+        let mut addresses = nothing_given();
         let first = SocketAddr::from(([127, 0, 0, 1], port::free().unwrap()));
         let taken = first.port() + 1;
         let _held = TcpListener::bind(("127.0.0.1", taken));
@@ -219,7 +256,7 @@ mod tests {
     #[test]
     fn the_first_address_was_asked_for_and_is_refused_when_taken() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut addresses = Addresses::default();
+        let mut addresses = nothing_given();
         let error = addresses
             .series(held.local_addr().unwrap(), 1, "the gateway", "--mqtt")
             .unwrap_err();

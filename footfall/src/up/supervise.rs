@@ -12,9 +12,6 @@ use super::board::Board;
 /// How often children are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long a role may take to give back what it holds. Roles and servers together stay within the 15 s that `up` promises.
-const ROLE_PATIENCE: Duration = Duration::from_secs(8);
-
 /// The first pause before a child is started again, doubled each time up to the last.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -34,6 +31,19 @@ pub(crate) enum Restart {
     OnFailure,
 }
 
+/// A child and how it is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    /// What is started.
+    pub(crate) launch: Launch,
+    /// Arguments that it gets the first time only.
+    pub(crate) first_args: Vec<String>,
+    /// When it is started again.
+    pub(crate) restart: Restart,
+    /// How long it may take to end in order.
+    pub(crate) patience: Duration,
+}
+
 /// What every keeper needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ward<'a> {
@@ -46,17 +56,18 @@ pub(crate) struct Ward<'a> {
 ///
 /// # Errors
 /// When it says that its configuration is wrong, or when `run.json` cannot be written.
-pub(crate) async fn keep(launch: &Launch, restart: Restart, ward: Ward<'_>) -> anyhow::Result<()> {
-    let name = launch.name.as_str();
+pub(crate) async fn keep(kept: &Kept, ward: Ward<'_>) -> anyhow::Result<()> {
+    let name = kept.launch.name.as_str();
     let mut backoff = Backoff::default();
+    let mut launch = kept.launch.clone().args(kept.first_args.clone());
     loop {
         let began = Instant::now();
-        let mut process = Process::start(launch, ward.folder)?;
+        let mut process = Process::start(&launch, ward.folder)?;
         ward.board.started(name, process.pid())?;
         let status = tokio::select! {
             status = ended(|| process.exited()) => status,
             () = ward.shutdown.cancelled() => {
-                if process.stop(ROLE_PATIENCE).await {
+                if process.stop(kept.patience).await {
                     warn!(process.name = name, "{name} had to be killed");
                 }
                 return ward.board.ended(name);
@@ -69,7 +80,7 @@ pub(crate) async fn keep(launch: &Launch, restart: Restart, ward: Ward<'_>) -> a
                 "{name} refuses its configuration:\n{tail}"
             )));
         }
-        if restart == Restart::OnFailure && status.success() {
+        if kept.restart == Restart::OnFailure && status.success() {
             info!(process.name = name, "{name} has finished");
             return Ok(());
         }
@@ -81,6 +92,7 @@ pub(crate) async fn keep(launch: &Launch, restart: Restart, ward: Ward<'_>) -> a
         if pause_is_cut(pause, ward.shutdown).await {
             return Ok(());
         }
+        launch.clone_from(&kept.launch);
     }
 }
 
@@ -215,8 +227,13 @@ mod tests {
             }
         }
 
-        fn shell(script: &str) -> Launch {
-            Launch::new("child", "/bin/sh", "/").args(["-c", script])
+        fn shell(script: &str, restart: Restart) -> Kept {
+            Kept {
+                launch: Launch::new("child", "/bin/sh", "/").args(["-c", script, "sh"]),
+                first_args: Vec::new(),
+                restart,
+                patience: Duration::from_secs(5),
+            }
         }
 
         /// The pid in `run.json`, once it is another one than `before`.
@@ -239,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn a_killed_child_is_started_again_and_run_json_says_so() {
         let site = Site::new();
-        let launch = Site::shell("exec sleep 60");
+        let child = Site::shell("exec sleep 60", Restart::Always);
         let script = async {
             let first = site.next_pid(None).await;
             assert!(Identity::of(first).unwrap().signal(stack::Signal::KILL));
@@ -247,7 +264,7 @@ mod tests {
             site.shutdown.cancel();
             second
         };
-        let (outcome, second) = tokio::join!(keep(&launch, Restart::Always, site.ward()), script);
+        let (outcome, second) = tokio::join!(keep(&child, site.ward()), script);
         outcome.unwrap();
         assert!(
             Identity::of(second).is_none(),
@@ -265,7 +282,7 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_finished_its_work_is_left_alone_if_it_may() {
         let site = Site::new();
-        keep(&Site::shell("exit 0"), Restart::OnFailure, site.ward())
+        keep(&Site::shell("exit 0", Restart::OnFailure), site.ward())
             .await
             .unwrap();
     }
@@ -273,11 +290,21 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_refuses_its_configuration_ends_everything_with_its_own_words() {
         let site = Site::new();
-        let launch = Site::shell("echo '--workers is \"0\", expected 1 to 64'; exit 2");
-        let error = keep(&launch, Restart::Always, site.ward())
-            .await
-            .unwrap_err();
+        let child = Site::shell(
+            "echo '--workers is \"0\", expected 1 to 64'; exit 2",
+            Restart::Always,
+        );
+        let error = keep(&child, site.ward()).await.unwrap_err();
         assert!(error.to_string().contains("expected 1 to 64"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_first_start_alone_gets_the_first_arguments() {
+        let site = Site::new();
+        let mut child = Site::shell("echo \"got $*.\"; test -z \"$1\"", Restart::OnFailure);
+        child.first_args = vec!["--history".to_owned()];
+        keep(&child, site.ward()).await.unwrap();
+        assert_eq!(site.folder.log_tail("child", 5), "got --history.\ngot .");
     }
 
     #[test]
