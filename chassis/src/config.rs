@@ -18,6 +18,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// An error for `flag` with `value`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass what they have")]
     pub fn new(flag: &'static str, value: impl ToString, expected: &'static str) -> Self {
         Self {
             flag,

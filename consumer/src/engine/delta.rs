@@ -124,14 +124,12 @@ fn walk(
 mod tests {
     use super::*;
 
-    fn replayed(
-        compressed: &[u8],
-        expected: i64,
-    ) -> Result<Vec<(i64, Option<Vec<u8>>)>, DeltaError> {
+    type Record = (i64, Option<Vec<u8>>);
+
+    fn replayed(compressed: &[u8], expected: i64) -> Result<Vec<Record>, DeltaError> {
         let mut records = Vec::new();
-        Delta::replay(compressed, expected, |offset, value| {
-            records.push((offset, value.map(<[u8]>::to_vec)))
-        })?;
+        let keep = |offset, value: Option<&[u8]>| records.push((offset, value.map(<[u8]>::to_vec)));
+        Delta::replay(compressed, expected, keep)?;
         Ok(records)
     }
 

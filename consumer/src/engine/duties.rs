@@ -146,7 +146,7 @@ where
                         Flushed::Done(seq) => partition.flush_done(seq),
                         Flushed::Lost => partition.flush_lost(),
                         Flushed::Fenced => {
-                            news.failure = Some(format!("partition {id} has another owner"))
+                            news.failure = Some(format!("partition {id} has another owner"));
                         }
                     }
                 }

@@ -15,3 +15,6 @@ pub(crate) mod member;
 pub(crate) mod owner;
 pub(crate) mod partition;
 pub(crate) mod watch;
+
+#[cfg(test)]
+mod tests;

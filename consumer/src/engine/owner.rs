@@ -57,7 +57,7 @@ enum Slot<F: Fold> {
         task: JoinHandle<Result<Restored<F>, LoadError>>,
     },
     /// Records are folded.
-    Active(Partition<F>),
+    Active(Box<Partition<F>>),
     /// The fold panicked at `poison`; the records since then wait until the state is made again.
     Rebuilding(Box<Rebuilding<F>>),
     /// It cannot go on without a person.
@@ -66,7 +66,7 @@ enum Slot<F: Fold> {
 
 #[derive(Debug)]
 struct Rebuilding<F: Fold> {
-    partition: Partition<F>,
+    partition: Box<Partition<F>>,
     poison: i64,
     task: Option<JoinHandle<Result<Restored<F>, LoadError>>>,
     waiting: Vec<Waiting>,
@@ -173,7 +173,7 @@ where
             loop {
                 match shared.ledger.load::<F>(entry, shared.fold.clone()).await {
                     Err(error) if error.is_transient() => {
-                        pause.wait(&error, "loading a state").await
+                        pause.wait(&error, "loading a state").await;
                     }
                     outcome => return outcome,
                 }
@@ -302,8 +302,10 @@ where
             };
             match self.shared.handle.block_on(task) {
                 Ok(Ok(restored)) => {
-                    self.slots
-                        .insert(id, Slot::Active(Partition::acquired(id, epoch, restored)));
+                    self.slots.insert(
+                        id,
+                        Slot::Active(Box::new(Partition::acquired(id, epoch, restored))),
+                    );
                     self.orders.resume.push(id);
                     self.watch.loaded();
                 }
@@ -461,9 +463,9 @@ impl<F: Fold> Active<'_, F> {
         self.slots
             .values_mut()
             .filter_map(|slot| match slot {
-                Slot::Active(partition) => Some(partition),
+                Slot::Active(partition) => Some(&mut **partition),
                 // A checkpoint of it may still be under way; it begins none itself.
-                Slot::Rebuilding(rebuilding) => Some(&mut rebuilding.partition),
+                Slot::Rebuilding(rebuilding) => Some(&mut *rebuilding.partition),
                 _ => None,
             })
             .collect()

@@ -75,69 +75,11 @@ impl RowStatement for MovementRows {
             next += types.len();
             format!("unnest({})", arrays.join(", "))
         };
-        let (visits, gone, panes) = (
-            unnest(&VISIT_TYPES),
-            unnest(&GONE_TYPES),
-            unnest(&PANE_TYPES),
-        );
-        let (up, sensors, late) = (
-            unnest(&UP_TYPES),
-            unnest(&SENSOR_TYPES),
-            unnest(&LATE_TYPES),
-        );
-        format!(
-            ", visits as (
-    insert into visit (entered_at, sensor, traveler_id, traveler_type, left_at, samples, distance,
-        speed_n, speed_sum, speed_min, speed_max, revision)
-    select u.entered_at, u.sensor, u.traveler_id, u.traveler_type, u.left_at, u.samples, u.distance,
-        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.revision
-    from {visits} as u (partition, entered_at, sensor, traveler_id, traveler_type, left_at, samples, distance,
-        speed_n, speed_sum, speed_min, speed_max, revision)
-    join moved using (partition)
-    on conflict on constraint visit_pkey do update set
-        left_at = excluded.left_at, samples = excluded.samples, distance = excluded.distance,
-        speed_n = excluded.speed_n, speed_sum = excluded.speed_sum, speed_min = excluded.speed_min,
-        speed_max = excluded.speed_max, revision = excluded.revision
-), visits_gone as (
-    delete from visit
-    using {gone} as u (partition, entered_at, sensor, traveler_id, traveler_type)
-    join moved using (partition)
-    where visit.entered_at = u.entered_at and visit.sensor = u.sensor
-        and visit.traveler_id = u.traveler_id and visit.traveler_type = u.traveler_type
-), panes as (
-    insert into pane (start_at, sensor, traveler_type, entered, present,
-        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision)
-    select u.start_at, u.sensor, u.traveler_type, u.entered, u.present,
-        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.sketch, u.changed_offset, u.revision
-    from {panes} as u (partition, start_at, sensor, traveler_type, entered, present,
-        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision)
-    join moved using (partition)
-    on conflict on constraint pane_pkey do update set
-        entered = excluded.entered, present = excluded.present, speed_n = excluded.speed_n,
-        speed_sum = excluded.speed_sum, speed_min = excluded.speed_min, speed_max = excluded.speed_max,
-        sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision
-), up as (
-    insert into sensor_up (hour_at, sensor, up)
-    select u.hour_at, u.sensor, u.up
-    from {up} as u (partition, hour_at, sensor, up)
-    join moved using (partition)
-    on conflict on constraint sensor_up_pkey do update set up = excluded.up
-), sensors as (
-    insert into sensor_state (sensor, last_event_at, last_received_at, clock_at, watermark_at)
-    select u.sensor, u.last_event_at, u.last_received_at, u.clock_at, u.watermark_at
-    from {sensors} as u (partition, sensor, last_event_at, last_received_at, clock_at, watermark_at)
-    join moved using (partition)
-    on conflict on constraint sensor_state_pkey do update set
-        last_event_at = excluded.last_event_at, last_received_at = excluded.last_received_at,
-        clock_at = excluded.clock_at, watermark_at = excluded.watermark_at
-), late as (
-    insert into late_event (event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at)
-    select u.event_at, u.sensor, u.traveler_id, u.traveler_type, u.event_key, u.x, u.y, u.received_at
-    from {late} as u (partition, event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at)
-    join moved using (partition)
-    on conflict on constraint late_event_pkey do nothing
-)"
-        )
+        let visits = visit_expressions(&unnest(&VISIT_TYPES), &unnest(&GONE_TYPES));
+        let panes = pane_expression(&unnest(&PANE_TYPES));
+        let sensors = sensor_expressions(&unnest(&UP_TYPES), &unnest(&SENSOR_TYPES));
+        let late = late_expression(&unnest(&LATE_TYPES));
+        format!("{visits}{panes}{sensors}{late}")
     }
 
     fn bind(
@@ -167,6 +109,80 @@ impl RowStatement for MovementRows {
         bind_sensors(&rows_of(checkpoints, |rows| &rows.sensors), arguments)?;
         bind_late(checkpoints, arguments)
     }
+}
+
+fn visit_expressions(visits: &str, gone: &str) -> String {
+    format!(
+        ", visits as (
+    insert into visit (entered_at, sensor, traveler_id, traveler_type, left_at, samples, distance,
+        speed_n, speed_sum, speed_min, speed_max, revision)
+    select u.entered_at, u.sensor, u.traveler_id, u.traveler_type, u.left_at, u.samples, u.distance,
+        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.revision
+    from {visits} as u (partition, entered_at, sensor, traveler_id, traveler_type, left_at, samples, distance,
+        speed_n, speed_sum, speed_min, speed_max, revision)
+    join moved using (partition)
+    on conflict on constraint visit_pkey do update set
+        left_at = excluded.left_at, samples = excluded.samples, distance = excluded.distance,
+        speed_n = excluded.speed_n, speed_sum = excluded.speed_sum, speed_min = excluded.speed_min,
+        speed_max = excluded.speed_max, revision = excluded.revision
+), visits_gone as (
+    delete from visit
+    using {gone} as u (partition, entered_at, sensor, traveler_id, traveler_type)
+    join moved using (partition)
+    where visit.entered_at = u.entered_at and visit.sensor = u.sensor
+        and visit.traveler_id = u.traveler_id and visit.traveler_type = u.traveler_type
+)"
+    )
+}
+
+fn pane_expression(panes: &str) -> String {
+    format!(
+        ", panes as (
+    insert into pane (start_at, sensor, traveler_type, entered, present,
+        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision)
+    select u.start_at, u.sensor, u.traveler_type, u.entered, u.present,
+        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.sketch, u.changed_offset, u.revision
+    from {panes} as u (partition, start_at, sensor, traveler_type, entered, present,
+        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision)
+    join moved using (partition)
+    on conflict on constraint pane_pkey do update set
+        entered = excluded.entered, present = excluded.present, speed_n = excluded.speed_n,
+        speed_sum = excluded.speed_sum, speed_min = excluded.speed_min, speed_max = excluded.speed_max,
+        sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision
+)"
+    )
+}
+
+fn sensor_expressions(up: &str, sensors: &str) -> String {
+    format!(
+        ", up as (
+    insert into sensor_up (hour_at, sensor, up)
+    select u.hour_at, u.sensor, u.up
+    from {up} as u (partition, hour_at, sensor, up)
+    join moved using (partition)
+    on conflict on constraint sensor_up_pkey do update set up = excluded.up
+), sensors as (
+    insert into sensor_state (sensor, last_event_at, last_received_at, clock_at, watermark_at)
+    select u.sensor, u.last_event_at, u.last_received_at, u.clock_at, u.watermark_at
+    from {sensors} as u (partition, sensor, last_event_at, last_received_at, clock_at, watermark_at)
+    join moved using (partition)
+    on conflict on constraint sensor_state_pkey do update set
+        last_event_at = excluded.last_event_at, last_received_at = excluded.last_received_at,
+        clock_at = excluded.clock_at, watermark_at = excluded.watermark_at
+)"
+    )
+}
+
+fn late_expression(late: &str) -> String {
+    format!(
+        ", late as (
+    insert into late_event (event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at)
+    select u.event_at, u.sensor, u.traveler_id, u.traveler_type, u.event_key, u.x, u.y, u.received_at
+    from {late} as u (partition, event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at)
+    join moved using (partition)
+    on conflict on constraint late_event_pkey do nothing
+)"
+    )
 }
 
 /// Binds one column.

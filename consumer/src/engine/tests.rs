@@ -1,0 +1,291 @@
+//! The decisions of a partition, with a fold that counts and panics on request.
+
+use domain::fold::{Fold, Outcome, RestoreError, Rows};
+use domain::live::{LiveMap, LiveWrite};
+use domain::rejection::{Reason, Rejection};
+use domain::time::Micros;
+
+use super::delta::Delta;
+use super::job::{DeadRecord, LogWrite};
+use super::partition::{Folded, Partition, Restored};
+
+/// Adds up bytes; `p` panics half way, `x` cannot be read.
+#[derive(Debug, Default, PartialEq)]
+struct Sum {
+    total: u64,
+    rows: Total,
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Total(Vec<u64>);
+
+impl Rows for Total {
+    fn absorb(&mut self, newer: Self) {
+        self.0.extend(newer.0);
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Fold for Sum {
+    const NAME: &'static str = "sum";
+    const TOPIC: &'static str = "sums";
+    const VERSION: i32 = 1;
+    type Config = ();
+    type Record = u8;
+    type Rows = Total;
+
+    fn decode(value: &[u8]) -> Result<u8, Rejection> {
+        match value {
+            b"x" => Err(Rejection::new(Reason::Undecodable, "x")),
+            _ => Ok(value[0]),
+        }
+    }
+
+    fn received_at(_: &u8) -> Option<Micros> {
+        None
+    }
+
+    fn new((): &()) -> Self {
+        Self::default()
+    }
+
+    fn apply(&mut self, record: u8, _offset: i64) -> Outcome {
+        self.total += u64::from(record);
+        assert!(record != b'p', "poison");
+        self.rows.0.push(self.total);
+        Outcome::Applied
+    }
+
+    fn drain_rows(&mut self) -> Total {
+        std::mem::take(&mut self.rows)
+    }
+
+    fn drain_live(&mut self, _: bool) -> Vec<LiveWrite> {
+        let gone = LiveWrite {
+            map: LiveMap::Panes,
+            field: b"old".to_vec(),
+            value: None,
+        };
+        vec![gone, self.live()]
+    }
+
+    fn all_live(&mut self) -> Vec<LiveWrite> {
+        vec![self.live()]
+    }
+
+    fn watermark(&self) -> Option<Micros> {
+        None
+    }
+
+    fn snapshot(&mut self) -> Vec<u8> {
+        self.total.to_le_bytes().to_vec()
+    }
+
+    fn restore(bytes: &[u8], (): &()) -> Result<Self, RestoreError> {
+        let total = u64::from_le_bytes(bytes.try_into().unwrap());
+        Ok(Self {
+            total,
+            rows: Total::default(),
+        })
+    }
+}
+
+impl Sum {
+    fn live(&self) -> LiveWrite {
+        LiveWrite {
+            map: LiveMap::Panes,
+            field: b"sum".to_vec(),
+            value: Some(self.total.to_le_bytes().to_vec()),
+        }
+    }
+}
+
+fn acquired_at(next: i64) -> Partition<Sum> {
+    Partition::acquired(
+        0,
+        1,
+        Restored {
+            fold: Sum::default(),
+            next,
+            delta_bytes: 0,
+            snapshot_bytes: 0,
+        },
+    )
+}
+
+fn fold(partition: &mut Partition<Sum>, offset: i64, value: &[u8]) -> Folded {
+    partition.fold(offset, value, |rejection| DeadRecord {
+        offset,
+        rejection,
+        device: None,
+        payload: value.to_vec(),
+        received_at: Micros(0),
+    })
+}
+
+#[test]
+fn a_record_is_folded_only_at_the_expected_offset() {
+    let mut partition = acquired_at(5);
+    assert_eq!(fold(&mut partition, 6, b"a"), Folded::Gap { expected: 5 });
+    assert_eq!(
+        fold(&mut partition, 5, b"a"),
+        Folded::Done(Outcome::Applied)
+    );
+    assert_eq!(fold(&mut partition, 5, b"a"), Folded::Stale);
+}
+
+#[test]
+fn a_checkpoint_takes_everything_since_the_last_one_and_nothing_twice() {
+    let mut partition = acquired_at(0);
+    assert!(partition.begin_checkpoint().is_none(), "nothing was folded");
+    fold(&mut partition, 0, b"a");
+    fold(&mut partition, 1, b"x");
+    let first = partition.begin_checkpoint().unwrap();
+    assert_eq!((first.from, first.to), (0, 2));
+    assert_eq!(first.rows.0.len(), 1);
+    assert_eq!(first.dead.len(), 1);
+    assert_eq!(partition.saved(), 0, "not before the ledger says so");
+    fold(&mut partition, 2, b"b");
+    let second = partition.begin_checkpoint().unwrap();
+    assert_eq!((second.from, second.to), (2, 3));
+    assert_eq!((second.rows.0.len(), second.dead.len()), (1, 0));
+}
+
+#[test]
+fn deltas_give_the_state_back_and_snapshots_replace_them_when_they_have_grown() {
+    let mut partition = acquired_at(0);
+    let mut snapshots = 0;
+    let mut state = (Sum::default(), 0);
+    let mut noise = 1_u64;
+    for offset in 0..40 {
+        // Not compressible, so that the deltas grow.
+        let value: Vec<u8> = std::iter::repeat_with(|| {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            noise.to_le_bytes()[0] % 100
+        })
+        .take(300_000)
+        .collect();
+        fold(&mut partition, offset, &value);
+        match partition.begin_checkpoint().unwrap().log {
+            LogWrite::Delta(bytes) => {
+                state.1 = Delta::replay(&bytes, state.1, |offset, value| {
+                    state.0.apply(value.unwrap()[0], offset);
+                })
+                .unwrap();
+            }
+            LogWrite::Snapshot(bytes) => {
+                snapshots += 1;
+                let bytes = lz4_flex::block::decompress_size_prepended(&bytes).unwrap();
+                state = (Sum::restore(&bytes, &()).unwrap(), offset + 1);
+            }
+        }
+        assert_eq!(state.0.snapshot(), partition_state(&mut partition));
+    }
+    assert!((1..20).contains(&snapshots), "{snapshots} snapshots");
+}
+
+/// The state, read through the live view.
+fn partition_state(partition: &mut Partition<Sum>) -> Vec<u8> {
+    partition.flush_lost();
+    partition
+        .begin_flush(false)
+        .unwrap()
+        .writes
+        .remove(0)
+        .value
+        .unwrap()
+}
+
+#[test]
+fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
+    let mut partition = acquired_at(0);
+    fold(&mut partition, 0, b"a");
+    let saved = partition.begin_checkpoint().unwrap();
+    partition.checkpoint_saved(saved.to);
+    fold(&mut partition, 1, b"b");
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    assert!(
+        matches!(fold(&mut partition, 2, b"p"), Folded::Panicked { detail } if detail.contains("poison"))
+    );
+    std::panic::set_hook(hook);
+    assert!(
+        partition.begin_checkpoint().is_none(),
+        "nothing of a broken state leaves"
+    );
+    assert!(
+        partition.begin_flush(false).is_none(),
+        "nothing of a broken state is shown"
+    );
+    let at_the_ledger = Sum {
+        total: u64::from(b'a'),
+        rows: Total::default(),
+    };
+    partition.rebuild(
+        Restored {
+            fold: at_the_ledger,
+            next: 1,
+            delta_bytes: 0,
+            snapshot_bytes: 0,
+        },
+        2,
+    );
+    assert_eq!(
+        fold(&mut partition, 2, b"p"),
+        Folded::Quarantined(Reason::Poison)
+    );
+    assert_eq!(
+        fold(&mut partition, 3, b"c"),
+        Folded::Done(Outcome::Applied)
+    );
+    let total = u64::from(b'a') + u64::from(b'b') + u64::from(b'c');
+    assert_eq!(partition_state(&mut partition), total.to_le_bytes());
+    let checkpoint = partition.begin_checkpoint().unwrap();
+    assert_eq!(
+        (checkpoint.from, checkpoint.to, checkpoint.dead.len()),
+        (1, 4, 1)
+    );
+}
+
+#[test]
+fn a_field_leaves_the_live_view_only_after_postgres_has_its_rows() {
+    let mut partition = acquired_at(0);
+    partition.begin_flush(false).unwrap();
+    partition.flush_done(1);
+    fold(&mut partition, 0, b"a");
+    let gone = |partition: &mut Partition<Sum>| {
+        partition.begin_flush(false).map(|flush| {
+            flush
+                .writes
+                .iter()
+                .filter(|write| write.value.is_none())
+                .count()
+        })
+    };
+    assert_eq!(gone(&mut partition), Some(0));
+    let checkpoint = partition.begin_checkpoint().unwrap();
+    assert_eq!(gone(&mut partition), None);
+    partition.checkpoint_saved(checkpoint.to);
+    assert_eq!(gone(&mut partition), Some(1));
+}
+
+#[test]
+fn a_lost_flush_opens_a_new_generation_with_everything() {
+    let mut partition = acquired_at(0);
+    let first = partition.begin_flush(false).unwrap();
+    assert!(first.opens && !first.verify);
+    partition.flush_done(1);
+    fold(&mut partition, 0, b"a");
+    let second = partition.begin_flush(false).unwrap();
+    assert!(!second.opens);
+    assert_eq!(second.generation.seq, 1);
+    partition.flush_lost();
+    let third = partition.begin_flush(false).unwrap();
+    assert!(third.opens && third.verify);
+    assert_ne!(third.generation.name, first.generation.name);
+}
