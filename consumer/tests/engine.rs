@@ -1,0 +1,455 @@
+//! The engine on real servers: what Postgres and Redis hold is what one pass over the log gives.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use domain::envelope;
+use domain::event::{Body, Event, Position, TimeSource};
+use domain::event_key::EventKey;
+use domain::fold::Fold;
+use domain::live::{LiveKeys, LiveMap};
+use domain::movement::{MovementConfig, MovementFold};
+use domain::time::Micros;
+use domain::topic::{self, partition_of};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use sqlx::{PgPool, Row};
+use stack::{Scratch, Topic};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PARTITIONS: i32 = 3;
+const START: i64 = 1_790_000_000_000_000;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    consumer: consumer::Config,
+}
+
+/// A corner of the stack with tables and topics.
+struct Site {
+    scratch: Scratch,
+    pool: PgPool,
+    producer: ThreadedProducer<rdkafka::producer::DefaultProducerContext>,
+    /// What was produced, by partition.
+    log: Vec<Vec<Vec<u8>>>,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let stack = stack::shared::stack().await.unwrap();
+        let topics = [
+            topic(topic::SENSOR_MOVEMENTS, PARTITIONS),
+            topic(topic::DEAD_LETTERS, 1),
+        ];
+        let scratch = stack.scratch(&topics).await.unwrap();
+        let pool = PgPool::connect(&scratch.postgres_url).await.unwrap();
+        sqlx::migrate!("../migrations").run(&pool).await.unwrap();
+        let producer = rdkafka::ClientConfig::new()
+            .set("bootstrap.servers", &scratch.kafka)
+            .set("enable.idempotence", "true")
+            .create()
+            .unwrap();
+        Self {
+            scratch,
+            pool,
+            producer,
+            log: vec![Vec::new(); PARTITIONS as usize],
+        }
+    }
+
+    fn topic(&self) -> String {
+        format!("{}{}", self.scratch.topic_prefix, topic::SENSOR_MOVEMENTS)
+    }
+
+    fn config(&self, extra: &[&str]) -> consumer::Config {
+        let scratch = &self.scratch;
+        let mut args = vec![
+            "consumer",
+            "--kafka",
+            &scratch.kafka,
+            "--topic-prefix",
+            &scratch.topic_prefix,
+        ];
+        args.extend([
+            "--postgres",
+            &scratch.postgres_url,
+            "--redis",
+            &scratch.redis_url,
+        ]);
+        args.extend(["--checkpoint-interval", "100ms"]);
+        args.extend(extra);
+        Cli::parse_from(args).consumer
+    }
+
+    fn start(&self, extra: &[&str]) -> Running {
+        let shutdown = CancellationToken::new();
+        let tracker = tokio_util::task::TaskTracker::new();
+        let task = tracker.spawn(consumer::run(self.config(extra), shutdown.clone()));
+        Running { shutdown, task }
+    }
+
+    fn produce(&mut self, partition: i32, key: &str, value: Vec<u8>) {
+        let topic = self.topic();
+        self.producer
+            .send(
+                BaseRecord::to(&topic)
+                    .partition(partition)
+                    .key(key)
+                    .payload(&value),
+            )
+            .unwrap();
+        self.log[partition as usize].push(value);
+    }
+
+    fn publish(&mut self, event: Event) {
+        let key = event.device.0.clone();
+        self.produce(
+            partition_of(&key, PARTITIONS),
+            &key,
+            envelope::encode(event),
+        );
+    }
+
+    /// A tick to every partition.
+    fn tick(&mut self, at: Micros) {
+        for partition in 0..PARTITIONS {
+            let tick = Event {
+                body: Body::Tick,
+                ..position("", "", at, 0)
+            };
+            self.produce(partition, "", envelope::encode(tick));
+        }
+    }
+
+    /// Waits until the ledger is at the end of every partition.
+    async fn settled(&self) {
+        self.producer.flush(Duration::from_secs(10)).unwrap();
+        let wanted: BTreeMap<i32, i64> = (0..)
+            .zip(&self.log)
+            .map(|(partition, records)| (partition, records.len() as i64))
+            .collect();
+        eventually("the ledger is at the end", || async {
+            let rows = sqlx::query("select partition, next_offset from ledger where topic = $1")
+                .bind(self.topic())
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
+            let ledger: BTreeMap<i32, i64> =
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+            if ledger == wanted {
+                Ok(())
+            } else {
+                Err(format!("{ledger:?}, wanted {wanted:?}"))
+            }
+        })
+        .await;
+    }
+
+    /// Compares every row with one pass over the log.
+    async fn check_rows(&self) {
+        let mut visits = BTreeMap::new();
+        let mut panes = BTreeMap::new();
+        for records in &self.log {
+            let mut fold = MovementFold::new(&MovementConfig::default());
+            for (offset, value) in (0..).zip(records) {
+                if let Ok(record) = MovementFold::decode(value) {
+                    fold.apply(record, offset);
+                }
+            }
+            let rows = fold.drain_rows();
+            for (key, row) in rows.visits {
+                if let Some(row) = row {
+                    let key = (key.entered_at.0, key.sensor.0, key.traveler.0);
+                    visits.insert(
+                        key,
+                        (
+                            row.left_at.0,
+                            row.samples as i32,
+                            row.distance.0,
+                            row.speed_sum.0,
+                        ),
+                    );
+                }
+            }
+            for (key, row) in rows.panes {
+                let pane = row.pane;
+                let speed = (
+                    pane.speed.n as i32,
+                    pane.speed.sum.0,
+                    pane.speed.min.0,
+                    pane.speed.max.0,
+                );
+                let key = (key.start.0, key.sensor.0, key.traveler_type.0);
+                panes.insert(
+                    key,
+                    (
+                        pane.entered as i32,
+                        pane.present as i32,
+                        speed,
+                        pane.speed.sketch.to_bytes(),
+                    ),
+                );
+            }
+        }
+        assert!(
+            !visits.is_empty() && !panes.is_empty(),
+            "the log is worth comparing"
+        );
+        let micros = "(extract(epoch from {}) * 1000000)::bigint";
+        let sql = format!(
+            "select {}, sensor, traveler_id, {}, samples, distance, speed_sum from visit",
+            micros.replace("{}", "entered_at"),
+            micros.replace("{}", "left_at"),
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        let stored: BTreeMap<(i64, String, String), (i64, i32, i64, i64)> = rows
+            .iter()
+            .map(|row| {
+                (
+                    (row.get(0), row.get(1), row.get(2)),
+                    (row.get(3), row.get(4), row.get(5), row.get(6)),
+                )
+            })
+            .collect();
+        assert_eq!(stored, visits);
+        let sql = format!(
+            "select {}, sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max, sketch
+             from pane",
+            micros.replace("{}", "start_at"),
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        let stored: BTreeMap<_, _> = rows
+            .iter()
+            .map(|row| {
+                let speed = (
+                    row.get::<i32, _>(5),
+                    row.get::<i64, _>(6),
+                    row.get::<i64, _>(7),
+                    row.get::<i64, _>(8),
+                );
+                let key = (
+                    row.get::<i64, _>(0),
+                    row.get::<String, _>(1),
+                    row.get::<String, _>(2),
+                );
+                (
+                    key,
+                    (
+                        row.get::<i32, _>(3),
+                        row.get::<i32, _>(4),
+                        speed,
+                        row.get::<Vec<u8>, _>(9),
+                    ),
+                )
+            })
+            .collect();
+        assert_eq!(stored, panes);
+    }
+
+    /// Waits until Redis holds, for every partition, the live view that one pass over the log gives.
+    async fn live_is_right(&self) {
+        let client = redis::Client::open(self.scratch.redis_url.as_str()).unwrap();
+        let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+        for (partition, records) in (0..).zip(&self.log) {
+            let mut fold = MovementFold::new(&MovementConfig::default());
+            for (offset, value) in (0..).zip(records) {
+                if let Ok(record) = MovementFold::decode(value) {
+                    fold.apply(record, offset);
+                }
+            }
+            let expected: BTreeMap<Vec<u8>, Vec<u8>> = fold
+                .all_live()
+                .into_iter()
+                .filter(|write| write.map == LiveMap::Panes)
+                .map(|write| (write.field, write.value.unwrap()))
+                .collect();
+            let keys = LiveKeys::new(&self.topic(), partition);
+            let deadline = Instant::now() + Duration::from_secs(30);
+            loop {
+                let generation: Option<String> = redis::cmd("HGET")
+                    .arg(keys.header())
+                    .arg("gen")
+                    .query_async(&mut redis)
+                    .await
+                    .unwrap();
+                let stored: BTreeMap<Vec<u8>, Vec<u8>> = redis::cmd("HGETALL")
+                    .arg(keys.map(&generation.unwrap_or_default(), LiveMap::Panes))
+                    .query_async(&mut redis)
+                    .await
+                    .unwrap();
+                if stored == expected {
+                    break;
+                }
+                assert!(
+                    Instant::now() < deadline,
+                    "partition {partition}: {} of {}",
+                    stored.len(),
+                    expected.len()
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+struct Running {
+    shutdown: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+async fn eventually<Fut: Future<Output = Result<(), String>>>(what: &str, check: impl Fn() -> Fut) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match check().await {
+            Ok(()) => return,
+            Err(why) => assert!(
+                Instant::now() < deadline,
+                "not within a minute: {what}: {why}"
+            ),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn topic(name: &str, partitions: i32) -> Topic {
+    let defaults = Topic::defaults()
+        .into_iter()
+        .find(|topic| topic.name == name)
+        .unwrap();
+    Topic {
+        partitions,
+        ..defaults
+    }
+}
+
+fn position(sensor: &str, traveler: &str, at: Micros, id: u64) -> Event {
+    let step = (id % 17) as f64;
+    Event {
+        device: sensor.into(),
+        event_time: at,
+        received_at: at,
+        time_source: TimeSource::Device,
+        key: EventKey::from_event_id(&format!("e{id}")),
+        has_event_id: true,
+        body: Body::Position(Position {
+            traveler: traveler.into(),
+            traveler_type: "person".into(),
+            x: step * 1.3,
+            y: step * 0.7,
+        }),
+    }
+}
+
+/// Some travelers at some sensors over ten minutes, each fifth sample late by some seconds, each seventh sent twice.
+fn crowd(site: &mut Site, from: u64, to: u64) {
+    for id in from..to {
+        let sensor = format!("s{}", id % 5);
+        let traveler = format!("t{}", id % 23 + id / 400 * 100);
+        let jitter = if id.is_multiple_of(5) { 7_000_000 } else { 0 };
+        let at = Micros(START + (id as i64) * 200_000 - jitter);
+        let event = position(&sensor, &traveler, at, id);
+        site.publish(event.clone());
+        if id.is_multiple_of(7) {
+            site.publish(event);
+        }
+        if id.is_multiple_of(50) {
+            site.tick(at);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_and_live_view_equal_one_pass_over_the_log_across_restarts() {
+    let mut site = Site::new().await;
+    let first = site.start(&[]);
+    crowd(&mut site, 0, 1_000);
+    site.settled().await;
+    site.check_rows().await;
+    first.stop().await;
+    crowd(&mut site, 1_000, 2_000);
+    let second = site.start(&["--workers", "2"]);
+    crowd(&mut site, 2_000, 3_000);
+    site.settled().await;
+    site.check_rows().await;
+    site.live_is_right().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_member_takes_partitions_over_and_gives_them_back() {
+    let mut site = Site::new().await;
+    let first = site.start(&[]);
+    crowd(&mut site, 0, 500);
+    site.settled().await;
+    let second = site.start(&[]);
+    for round in 1..8 {
+        crowd(&mut site, round * 500, round * 500 + 500);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    first.stop().await;
+    crowd(&mut site, 4_000, 4_500);
+    site.settled().await;
+    site.check_rows().await;
+    site.live_is_right().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_is_quarantined_and_its_partition_goes_on() {
+    let mut site = Site::new().await;
+    let running = site.start(&[]);
+    crowd(&mut site, 0, 300);
+    for partition in 0..PARTITIONS {
+        site.produce(partition, "broken", b"\xff\xff\xff no envelope".to_vec());
+    }
+    crowd(&mut site, 300, 600);
+    site.settled().await;
+    site.check_rows().await;
+    let rows = sqlx::query("select reason, device, payload, topic from dead_letter")
+        .fetch_all(&site.pool)
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), PARTITIONS as usize);
+    for row in rows {
+        assert_eq!(row.get::<String, _>(0), "undecodable");
+        assert_eq!(row.get::<String, _>(1), "broken");
+        assert_eq!(row.get::<Vec<u8>, _>(2), b"\xff\xff\xff no envelope");
+        assert_eq!(row.get::<String, _>(3), site.topic());
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_view_that_was_wiped_is_written_anew() {
+    let mut site = Site::new().await;
+    let running = site.start(&[]);
+    crowd(&mut site, 0, 400);
+    site.settled().await;
+    site.live_is_right().await;
+    let client = redis::Client::open(site.scratch.redis_url.as_str()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    // This database only: other tests share the server.
+    redis::cmd("FLUSHDB")
+        .query_async::<()>(&mut redis)
+        .await
+        .unwrap();
+    crowd(&mut site, 400, 800);
+    site.settled().await;
+    site.live_is_right().await;
+    running.stop().await;
+}
