@@ -1,5 +1,13 @@
 //! The engine on real servers: what Postgres and Redis hold is what one pass over the log gives.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "helpers of tests: small numbers, and a panic is the report"
+)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -9,7 +17,8 @@ use domain::event::{Body, Event, Position, TimeSource};
 use domain::event_key::EventKey;
 use domain::fold::Fold;
 use domain::live::{LiveKeys, LiveMap};
-use domain::movement::{MovementConfig, MovementFold};
+use domain::movement::{MovementConfig, MovementFold, PaneRow, VisitKey, VisitRow};
+use domain::pane::PaneKey;
 use domain::time::Micros;
 use domain::topic::{self, partition_of};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
@@ -147,111 +156,35 @@ impl Site {
         .await;
     }
 
+    /// One pass over the log of a partition.
+    fn replayed(records: &[Vec<u8>]) -> MovementFold {
+        let mut fold = MovementFold::new(&MovementConfig::default());
+        for (offset, value) in (0..).zip(records) {
+            if let Ok(record) = MovementFold::decode(value) {
+                fold.apply(record, offset);
+            }
+        }
+        fold
+    }
+
     /// Compares every row with one pass over the log.
     async fn check_rows(&self) {
-        let mut visits = BTreeMap::new();
-        let mut panes = BTreeMap::new();
+        let (mut visits, mut panes) = (Vec::new(), Vec::new());
         for records in &self.log {
-            let mut fold = MovementFold::new(&MovementConfig::default());
-            for (offset, value) in (0..).zip(records) {
-                if let Ok(record) = MovementFold::decode(value) {
-                    fold.apply(record, offset);
-                }
-            }
-            let rows = fold.drain_rows();
-            for (key, row) in rows.visits {
-                if let Some(row) = row {
-                    let key = (key.entered_at.0, key.sensor.0, key.traveler.0);
-                    visits.insert(
-                        key,
-                        (
-                            row.left_at.0,
-                            row.samples as i32,
-                            row.distance.0,
-                            row.speed_sum.0,
-                        ),
-                    );
-                }
-            }
-            for (key, row) in rows.panes {
-                let pane = row.pane;
-                let speed = (
-                    pane.speed.n as i32,
-                    pane.speed.sum.0,
-                    pane.speed.min.0,
-                    pane.speed.max.0,
-                );
-                let key = (key.start.0, key.sensor.0, key.traveler_type.0);
-                panes.insert(
-                    key,
-                    (
-                        pane.entered as i32,
-                        pane.present as i32,
-                        speed,
-                        pane.speed.sketch.to_bytes(),
-                    ),
-                );
-            }
+            let rows = Self::replayed(records).drain_rows();
+            visits.extend(
+                rows.visits
+                    .iter()
+                    .filter_map(|(key, row)| Some(visit_line(key, row.as_ref()?))),
+            );
+            panes.extend(rows.panes.iter().map(|(key, row)| pane_line(key, row)));
         }
         assert!(
             !visits.is_empty() && !panes.is_empty(),
             "the log is worth comparing"
         );
-        let micros = "(extract(epoch from {}) * 1000000)::bigint";
-        let sql = format!(
-            "select {}, sensor, traveler_id, {}, samples, distance, speed_sum from visit",
-            micros.replace("{}", "entered_at"),
-            micros.replace("{}", "left_at"),
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
-        let stored: BTreeMap<(i64, String, String), (i64, i32, i64, i64)> = rows
-            .iter()
-            .map(|row| {
-                (
-                    (row.get(0), row.get(1), row.get(2)),
-                    (row.get(3), row.get(4), row.get(5), row.get(6)),
-                )
-            })
-            .collect();
-        assert_eq!(stored, visits);
-        let sql = format!(
-            "select {}, sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max, sketch
-             from pane",
-            micros.replace("{}", "start_at"),
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
-        let stored: BTreeMap<_, _> = rows
-            .iter()
-            .map(|row| {
-                let speed = (
-                    row.get::<i32, _>(5),
-                    row.get::<i64, _>(6),
-                    row.get::<i64, _>(7),
-                    row.get::<i64, _>(8),
-                );
-                let key = (
-                    row.get::<i64, _>(0),
-                    row.get::<String, _>(1),
-                    row.get::<String, _>(2),
-                );
-                (
-                    key,
-                    (
-                        row.get::<i32, _>(3),
-                        row.get::<i32, _>(4),
-                        speed,
-                        row.get::<Vec<u8>, _>(9),
-                    ),
-                )
-            })
-            .collect();
-        assert_eq!(stored, panes);
+        check_lines(&self.pool, VISITS, visits).await;
+        check_lines(&self.pool, PANES, panes).await;
     }
 
     /// Waits until Redis holds, for every partition, the live view that one pass over the log gives.
@@ -259,12 +192,7 @@ impl Site {
         let client = redis::Client::open(self.scratch.redis_url.as_str()).unwrap();
         let mut redis = client.get_multiplexed_async_connection().await.unwrap();
         for (partition, records) in (0..).zip(&self.log) {
-            let mut fold = MovementFold::new(&MovementConfig::default());
-            for (offset, value) in (0..).zip(records) {
-                if let Ok(record) = MovementFold::decode(value) {
-                    fold.apply(record, offset);
-                }
-            }
+            let mut fold = Self::replayed(records);
             let expected: BTreeMap<Vec<u8>, Vec<u8>> = fold
                 .all_live()
                 .into_iter()
@@ -298,6 +226,60 @@ impl Site {
             }
         }
     }
+}
+
+const VISITS: &str = "select concat_ws(' ', (extract(epoch from entered_at) * 1000000)::bigint, sensor, traveler_id,
+    traveler_type, (extract(epoch from left_at) * 1000000)::bigint, samples, distance, speed_n, speed_sum, speed_min,
+    speed_max) from visit";
+
+const PANES: &str =
+    "select concat_ws(' ', (extract(epoch from start_at) * 1000000)::bigint, sensor, traveler_type,
+    entered, present, speed_n, speed_sum, speed_min, speed_max, encode(sketch, 'hex')) from pane";
+
+fn visit_line(key: &VisitKey, row: &VisitRow) -> String {
+    let (
+        VisitKey {
+            sensor,
+            traveler,
+            traveler_type,
+            entered_at,
+        },
+        left_at,
+    ) = (key, row.left_at.0);
+    let (samples, distance, n) = (row.samples, row.distance.0, row.speed_n);
+    let (sum, min, max) = (row.speed_sum.0, row.speed_min.0, row.speed_max.0);
+    let entered_at = entered_at.0;
+    format!(
+        "{entered_at} {sensor} {traveler} {traveler_type} {left_at} {samples} {distance} {n} {sum} {min} {max}"
+    )
+}
+
+fn pane_line(key: &PaneKey, row: &PaneRow) -> String {
+    let (
+        PaneKey {
+            sensor,
+            traveler_type,
+            start,
+        },
+        pane,
+    ) = (key, &row.pane);
+    let (entered, present, speed, start) = (pane.entered, pane.present, &pane.speed, start.0);
+    let (n, sum, min, max) = (speed.n, speed.sum.0, speed.min.0, speed.max.0);
+    let sketch: String = speed
+        .sketch
+        .to_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{start} {sensor} {traveler_type} {entered} {present} {n} {sum} {min} {max} {sketch}")
+}
+
+async fn check_lines(pool: &PgPool, sql: &'static str, mut expected: Vec<String>) {
+    let rows = sqlx::query(sql).fetch_all(pool).await.unwrap();
+    let mut stored: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    stored.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(stored, expected);
 }
 
 struct Running {
