@@ -1,7 +1,7 @@
 //! `footfall groups`: the consumer groups with their members, and how far they are behind.
 //!
-//! Kafka's client tells the members of groups of the classic protocol only. Those of ours (KIP-848) are counted by the
-//! consumers themselves, on their admin servers; `footfall status` shows them.
+//! Kafka's client tells the members of groups of the classic protocol only. Those of ours (KIP-848) tell themselves, on the
+//! admin servers of the consumers that `run.json` names.
 
 use std::process::ExitCode;
 
@@ -10,8 +10,8 @@ use chassis::kafka::KafkaArgs;
 use rdkafka::consumer::Consumer;
 
 use crate::kafka_offsets::{self, Lag};
-use crate::output;
 use crate::target::KafkaTarget;
+use crate::{members, output};
 
 /// Arguments of `groups`.
 #[derive(Debug, clap::Args)]
@@ -24,17 +24,27 @@ pub(crate) struct Args {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
-    protocol: String,
+    /// `client@host`, or `process/worker: partitions`.
     members: Vec<String>,
     pub(crate) lag: Vec<Lag>,
 }
 
 /// Runs the subcommand.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let running = args.kafka.running()?;
     let kafka = args.kafka.resolve()?;
-    let groups = tokio::task::spawn_blocking(move || groups(&kafka)).await??;
+    let looking = kafka.clone();
+    let mut groups = tokio::task::spawn_blocking(move || groups(&looking)).await??;
+    if let Some(running) = running {
+        for (fold, member) in members::ours(&running).await {
+            let name = kafka.topic(&format!("footfall-{fold}"));
+            if let Some(group) = groups.iter_mut().find(|group| group.name == name) {
+                group.members.push(member);
+            }
+        }
+    }
     let mut rows = vec![
-        ["GROUP", "PROTOCOL", "MEMBERS", "TOPIC", "COMMITTED", "LAG"]
+        ["GROUP", "TOPIC", "COMMITTED", "LAG", "MEMBERS"]
             .map(str::to_owned)
             .to_vec(),
     ];
@@ -49,27 +59,36 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// One line per topic of the group, the group's own columns on the first.
 fn lines(group: &Group) -> Vec<Vec<String>> {
-    let members = if group.protocol == "consumer" && group.members.is_empty() {
+    let members = if group.members.is_empty() {
         "-".to_owned()
     } else {
-        group.members.len().to_string()
+        group.members.join(", ")
     };
-    let own = [group.name.clone(), group.protocol.clone(), members];
     if group.lag.is_empty() {
-        return vec![[&own[..], &["-", "-", "-"].map(str::to_owned)].concat()];
+        let nothing = "-".to_owned();
+        return vec![vec![
+            group.name.clone(),
+            nothing.clone(),
+            nothing.clone(),
+            nothing,
+            members,
+        ]];
     }
     let line = |(index, lag): (usize, &Lag)| {
-        let own = if index == 0 {
-            own.clone()
-        } else {
-            Default::default()
+        let own = |text: &String| {
+            if index == 0 {
+                text.clone()
+            } else {
+                String::new()
+            }
         };
-        let topic = [
+        vec![
+            own(&group.name),
             lag.topic.clone(),
             format!("{} of {}", lag.committed, lag.partitions),
             lag.records.to_string(),
-        ];
-        [own, topic].concat()
+            own(&members),
+        ]
     };
     group.lag.iter().enumerate().map(line).collect()
 }
@@ -91,7 +110,6 @@ pub(crate) fn groups(kafka: &KafkaArgs) -> anyhow::Result<Vec<Group>> {
         };
         groups.push(Group {
             name: group.name().to_owned(),
-            protocol: group.protocol_type().to_owned(),
             members: group.members().iter().map(member).collect(),
             lag: kafka_offsets::lag(kafka, group.name(), &topics)?,
         });

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use chassis::kafka::KafkaArgs;
 use rdkafka::TopicPartitionList;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use stack::Quiet;
 
 /// How long one request may take.
 pub(crate) const REQUEST: Duration = Duration::from_secs(5);
@@ -29,15 +29,14 @@ impl TopicOffsets {
 }
 
 /// A client that reads but never joins: it commits nothing and disturbs no group.
-pub(crate) fn reader(kafka: &KafkaArgs, group: &str) -> anyhow::Result<BaseConsumer> {
+pub(crate) fn reader(kafka: &KafkaArgs, group: &str) -> anyhow::Result<BaseConsumer<Quiet>> {
     kafka
         .client("footfall-look")
         .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("enable.partition.eof", "true")
-        .set_log_level(RDKafkaLogLevel::Emerg)
-        .create()
+        .create_with_context(Quiet)
         .with_context(|| format!("connecting to Kafka at {}", kafka.kafka))
 }
 

@@ -9,6 +9,7 @@ mod exit;
 mod groups;
 mod http;
 mod kafka_offsets;
+mod members;
 mod migrate;
 mod output;
 mod run_file;

@@ -28,6 +28,19 @@ pub(crate) struct KafkaTarget {
 }
 
 impl KafkaTarget {
+    /// What runs in the folder, if that is what we look at.
+    pub(crate) fn running(&self) -> anyhow::Result<Option<RunFile>> {
+        let run = RunFile::read(&Folder::at(&self.dir)?)?;
+        Ok(run.filter(|run| !self.names_servers() || self.kafka.as_ref() == Some(&run.kafka)))
+    }
+
+    /// For `up`, `real` and `mock` are words, not addresses; the address of what it started stands in `run.json`.
+    fn names_servers(&self) -> bool {
+        self.kafka
+            .as_deref()
+            .is_some_and(|kafka| kafka != "real" && kafka != "mock")
+    }
+
     /// The settings of clients.
     pub(crate) fn resolve(self) -> anyhow::Result<KafkaArgs> {
         // For `up` these two are words, not addresses; the address of what it started stands in run.json.

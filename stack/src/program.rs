@@ -59,7 +59,7 @@ pub(crate) fn java(major_min: u32) -> Result<PathBuf> {
         match java.is_file().then(|| java_major(&java)) {
             None => {}
             Some(Some(major)) if major < major_min => {
-                newest_too_old = newest_too_old.max(Some(major))
+                newest_too_old = newest_too_old.max(Some(major));
             }
             // One that does not say what it is gets its chance; if it is too old, its own words end up in Kafka's log.
             Some(_) => return Ok(java),

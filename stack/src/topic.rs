@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::error::{Result, StackError};
-use crate::kafka::quiet_client;
+use crate::quiet::{self, Quiet};
 
 /// How long Kafka may take to make the topics and to elect their leaders.
 const MADE_WITHIN: Duration = Duration::from_secs(30);
@@ -72,13 +71,11 @@ pub async fn create_topics(bootstrap: &str, topics: &[Topic]) -> Result<()> {
         // Kafka's client refuses an empty list.
         return Ok(());
     }
-    let admin: AdminClient<DefaultClientContext> =
-        quiet_client(bootstrap)
-            .create()
-            .map_err(|source| StackError::Kafka {
-                what: format!("connecting to Kafka at {bootstrap}"),
-                source,
-            })?;
+    let admin: AdminClient<Quiet> =
+        quiet::client(bootstrap).map_err(|source| StackError::Kafka {
+            what: format!("connecting to Kafka at {bootstrap}"),
+            source,
+        })?;
     let settings: Vec<(String, String)> = topics
         .iter()
         .map(|topic| {
@@ -130,8 +127,7 @@ pub async fn delete_topics(bootstrap: &str, names: &[&str]) -> Result<()> {
         what: "deleting topics".to_owned(),
         source,
     };
-    let admin: AdminClient<DefaultClientContext> =
-        quiet_client(bootstrap).create().map_err(fail)?;
+    let admin: AdminClient<Quiet> = quiet::client(bootstrap).map_err(fail)?;
     let options = AdminOptions::new().request_timeout(Some(MADE_WITHIN));
     for result in admin.delete_topics(names, &options).await.map_err(fail)? {
         if let Err((topic, code)) = result
@@ -155,8 +151,7 @@ pub async fn settings(bootstrap: &str, topic: &str) -> Result<HashMap<String, St
         what: format!("asking for the settings of topic {topic}"),
         source,
     };
-    let admin: AdminClient<DefaultClientContext> =
-        quiet_client(bootstrap).create().map_err(fail)?;
+    let admin: AdminClient<Quiet> = quiet::client(bootstrap).map_err(fail)?;
     let options = AdminOptions::new().request_timeout(Some(MADE_WITHIN));
     let specifier = ResourceSpecifier::Topic(topic);
     let mut found = HashMap::new();
@@ -177,13 +172,11 @@ pub async fn settings(bootstrap: &str, topic: &str) -> Result<HashMap<String, St
 
 /// Every partition has a leader. The mock cluster needs no wait, but passes.
 pub(crate) async fn wait_until_ready(bootstrap: &str, topics: &[Topic]) -> Result<()> {
-    let client: BaseConsumer =
-        quiet_client(bootstrap)
-            .create()
-            .map_err(|source| StackError::Kafka {
-                what: format!("connecting to Kafka at {bootstrap}"),
-                source,
-            })?;
+    let client: BaseConsumer<Quiet> =
+        quiet::client(bootstrap).map_err(|source| StackError::Kafka {
+            what: format!("connecting to Kafka at {bootstrap}"),
+            source,
+        })?;
     let topics = topics.to_vec();
     tokio::task::spawn_blocking(move || {
         let deadline = Instant::now() + MADE_WITHIN;
@@ -221,7 +214,7 @@ pub(crate) async fn wait_until_ready(bootstrap: &str, topics: &[Topic]) -> Resul
 }
 
 /// The first topic without a leader for each of its partitions, if any.
-fn missing(client: &BaseConsumer, topics: &[Topic]) -> Result<Option<String>, KafkaError> {
+fn missing(client: &BaseConsumer<Quiet>, topics: &[Topic]) -> Result<Option<String>, KafkaError> {
     let led = led_partitions(client)?;
     let waiting = topics.iter().find(|topic| {
         led.get(&topic.name)
@@ -245,7 +238,9 @@ fn missing(client: &BaseConsumer, topics: &[Topic]) -> Result<Option<String>, Ka
 }
 
 /// Per topic: how many partitions have a leader, and how many there are.
-fn led_partitions(client: &BaseConsumer) -> Result<HashMap<String, (usize, usize)>, KafkaError> {
+fn led_partitions(
+    client: &BaseConsumer<Quiet>,
+) -> Result<HashMap<String, (usize, usize)>, KafkaError> {
     let metadata = client.fetch_metadata(None, Duration::from_secs(5))?;
     let count = |topic: &MetadataTopic| {
         let partitions = topic.partitions();

@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use stack::Quiet;
 
 use crate::kafka_offsets::{TopicOffsets, reader};
 
@@ -61,7 +62,7 @@ pub(super) fn latest(
 
 /// Reads until every partition has said that it is at its end.
 fn read(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Quiet>,
     mut open: usize,
     is_dead_letters: bool,
 ) -> anyhow::Result<Vec<Shown>> {

@@ -3,6 +3,7 @@
 
 mod args;
 mod board;
+mod choice;
 mod plan;
 mod registry;
 mod roles;

@@ -206,6 +206,15 @@ fn with_environment(launch: Launch, args: &Args, log: &LogArgs, stack: &Stack) -
         .env("FOOTFALL_LOG_FORMAT", format)
         // Their output goes to a file, where colours would be noise.
         .env("NO_COLOR", "1");
+    // Their own deadlines are for deployments in which nobody waits.
+    for (deadline, value) in [
+        ("FOOTFALL_SHUTDOWN_TIMEOUT", "5s"),
+        ("FOOTFALL_RELEASE_DEADLINE", "4s"),
+    ] {
+        if std::env::var_os(deadline).is_none() {
+            launch = launch.env(deadline, value);
+        }
+    }
     // These mean something else to a role, or nothing that `up` did not already say.
     launch.env_removed = vec!["FOOTFALL_MODE", "FOOTFALL_HTTP", "FOOTFALL_RATE"];
     launch

@@ -5,7 +5,7 @@ use anyhow::Context;
 use simulator::plan::{Registry, Scenario, SiteEntry};
 use sqlx::{Connection, PgConnection};
 
-use super::args::Simulate;
+use super::choice::Simulate;
 
 /// The site that devices of the demo publish under; the default of the simulator's `--site`.
 const SITE: &str = "main";

@@ -121,20 +121,36 @@ pub(crate) async fn keep_server(server: &Server, ward: Ward<'_>) -> anyhow::Resu
             began = Instant::now();
             let outcome = tokio::select! {
                 outcome = server.start() => outcome,
+                noted = note_pids(server, ward.board) => return noted,
                 () = ward.shutdown.cancelled() => return Ok(()),
             };
-            match (outcome, server.pid()) {
-                (Ok(()), Some(pid)) => {
-                    ward.board.started(name, pid)?;
+            match outcome {
+                Ok(()) => {
+                    if let Some(pid) = server.pid() {
+                        ward.board.started(name, pid)?;
+                    }
+                    // Without a pid it has ended again already, which the next look finds.
                     break;
                 }
-                // Ended again already: the next look finds it.
-                (Ok(()), None) => break,
-                (Err(error), _) => {
+                Err(error) => {
                     error!(process.name = name, "{name} does not start: {error}");
                     server.stop().await;
                 }
             }
+        }
+    }
+}
+
+/// Notes the pid of a server that is starting, which it may be for a while. Ends with an error only.
+async fn note_pids(server: &Server, board: &Board) -> anyhow::Result<()> {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut noted = None;
+    loop {
+        looks.tick().await;
+        let pid = server.pid();
+        if let Some(pid) = pid.filter(|_| pid != noted) {
+            board.started(server.name(), pid)?;
+            noted = Some(pid);
         }
     }
 }
