@@ -1,0 +1,193 @@
+//! What must hold whatever happens: the system's answers are the simulator's truth.
+
+use std::time::{Duration, Instant};
+
+use sqlx::Row;
+
+use crate::answers::{Truth, rows};
+use crate::harness::System;
+
+const EVENTS: &str = "200000";
+/// The shares that the promise is made for.
+const DISTURBED: [&str; 6] = [
+    "--duplicate-percent",
+    "10",
+    "--out-of-order-percent",
+    "10",
+    "--late-percent",
+    "2",
+];
+/// Long enough for ticks to close everything, on a busy machine.
+const SETTLED: Duration = Duration::from_secs(180);
+
+fn burst(events: &'static str, seed: &'static str) -> Vec<&'static str> {
+    let mut flags = vec![
+        "--mode",
+        "burst",
+        "--scenario",
+        "crossing",
+        "--rate",
+        "1000",
+    ];
+    flags.extend(["--events", events, "--seed", seed]);
+    flags.extend(DISTURBED);
+    flags
+}
+
+/// Compares once the fleet is done, until the last visit has closed.
+fn check(system: &mut System, truth: &Truth) {
+    system.wait("the answers are the truth", SETTLED, |system| {
+        truth.check(system)
+    });
+}
+
+#[test]
+fn the_answers_are_the_truth_with_duplicates_disorder_and_delay() {
+    let mut system = System::start(&[]);
+    let file = system.file("truth.jsonl");
+    let mut flags = burst(EVENTS, "11");
+    flags.extend(["--invalid-percent", "0.5"]);
+    system
+        .simulate(&file, &flags)
+        .finish(Duration::from_secs(240));
+    let truth = Truth::read(&file);
+    check(&mut system, &truth);
+    let invalid = truth.totals["invalid"].as_object().unwrap().clone();
+    assert!(!invalid.is_empty());
+    for (reason, expected) in invalid {
+        let sql = format!("select count(*) from dead_letter where reason = '{reason}'");
+        let found: i64 = rows(&system, sql)[0].get(0);
+        assert_eq!(found, expected.as_i64().unwrap(), "{reason}");
+    }
+    let late: i64 = rows(&system, "select count(*) from late_event".to_owned())[0].get(0);
+    assert_eq!(late, 0, "nothing was later than the allowed lateness");
+    system.stop();
+}
+
+#[test]
+fn killing_every_role_three_times_changes_no_number() {
+    let mut system = System::start(&[]);
+    let file = system.file("truth.jsonl");
+    let mut fleet = system.simulate(&file, &burst(EVENTS, "12"));
+    let mut kills = 0;
+    for _ in 0..3 {
+        for role in ["gateway-0", "consumer-0", "api-0"] {
+            std::thread::sleep(Duration::from_millis(700));
+            assert!(fleet.is_running(), "the fleet was done after {kills} kills");
+            system.kill(role);
+            kills += 1;
+        }
+    }
+    fleet.finish(Duration::from_secs(300));
+    check(&mut system, &Truth::read(&file));
+    system.stop();
+}
+
+#[test]
+fn two_consumers_share_the_load_while_one_is_added_and_one_is_stopped() {
+    let mut system = System::start(&["--consumers", "2"]);
+    let file = system.file("truth.jsonl");
+    let mut fleet = system.simulate(&file, &burst("100000", "13"));
+    for role in ["consumer-1", "consumer-0"] {
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(
+            fleet.is_running(),
+            "the fleet was done before {role} was stopped"
+        );
+        // Stopped in good order; `up` starts another one, which joins the group.
+        let before = system.pid(role);
+        system.signal(role, "TERM");
+        system.wait("another one joins", Duration::from_secs(40), |system| {
+            if system.pid(role) == before {
+                Err("not yet".to_owned())
+            } else {
+                Ok(())
+            }
+        });
+    }
+    fleet.finish(Duration::from_secs(240));
+    check(&mut system, &Truth::read(&file));
+    system.stop();
+}
+
+#[test]
+fn a_wiped_redis_is_right_again_within_half_a_minute() {
+    let mut system = System::start(&[]);
+    let file = system.file("truth.jsonl");
+    let fleet = system.simulate(&file, &burst("60000", "14"));
+    std::thread::sleep(Duration::from_secs(2));
+    flush_all(&system);
+    fleet.finish(Duration::from_secs(240));
+    let truth = Truth::read(&file);
+    check(&mut system, &truth);
+    // Wiped once more at rest: nothing arrives but ticks, and the view must still come back.
+    flush_all(&system);
+    let wiped = Instant::now();
+    system.wait("the live view is back", Duration::from_secs(30), |system| {
+        let overview = system.get("/overview")?;
+        if overview["watermark"].is_null() || overview["stale"] == true {
+            return Err(format!("{overview}"));
+        }
+        live_headers(system)?;
+        truth.check_series(system)
+    });
+    assert!(wiped.elapsed() < Duration::from_secs(30));
+    system.stop();
+}
+
+#[test]
+fn while_kafka_is_away_nothing_is_acknowledged_and_nothing_is_lost_after() {
+    let mut system = System::start(&[]);
+    let file = system.file("truth.jsonl");
+    let fleet = system.simulate(&file, &burst("60000", "15"));
+    std::thread::sleep(Duration::from_secs(1));
+    // Frozen, not killed: `up` would start another one at once.
+    system.signal("kafka", "STOP");
+    std::thread::sleep(Duration::from_secs(2));
+    let before = pubacks(&system);
+    std::thread::sleep(Duration::from_secs(18));
+    let after = pubacks(&system);
+    system.signal("kafka", "CONT");
+    assert_eq!(
+        before, after,
+        "a publish was acknowledged that Kafka does not have"
+    );
+    fleet.finish(Duration::from_secs(240));
+    check(&mut system, &Truth::read(&file));
+    system.stop();
+}
+
+fn flush_all(system: &System) {
+    let client = redis::Client::open(system.redis()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
+}
+
+/// Whether every partition of movements has a header in Redis.
+fn live_headers(system: &System) -> Result<(), String> {
+    let client = redis::Client::open(system.redis()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    for partition in 0..6 {
+        let key = format!("fp:{{sensor-movements.{partition}}}:h");
+        let there: bool = redis::cmd("EXISTS")
+            .arg(&key)
+            .query(&mut connection)
+            .unwrap();
+        if !there {
+            return Err(format!("{key} is missing"));
+        }
+    }
+    Ok(())
+}
+
+/// How many PUBACKs the gateway has sent.
+fn pubacks(system: &System) -> String {
+    let run = system.run_json().unwrap();
+    let url = format!("{}/metrics", run["admin"]["gateway-0"].as_str().unwrap());
+    let (_, metrics) = crate::harness::http_get(&url).unwrap();
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("footfall_gateway_puback_seconds_count"));
+    line.unwrap_or_else(|| panic!("no count of PUBACKs in\n{metrics}"))
+        .to_owned()
+}
