@@ -116,7 +116,7 @@ where
                 anyhow::bail!(why);
             }
             self.health.beat(&self.name());
-            if owner.watch.loaded > 0 {
+            if owner.watch.joined {
                 self.health.set_ready(&self.name(), true, "consuming");
             }
             if Instant::now() >= report_due {
@@ -312,6 +312,7 @@ where
         } else {
             self.acquire(consumer, list, &partitions)
         };
+        self.owner().watch.joined = true;
         let assigned = if incremental {
             consumer.incremental_assign(list)
         } else {

@@ -307,7 +307,6 @@ where
                         Slot::Active(Box::new(Partition::acquired(id, epoch, restored))),
                     );
                     self.orders.resume.push(id);
-                    self.watch.loaded();
                 }
                 Ok(Err(cause)) => self.stop(id, &cause.to_string()),
                 Err(cause) => self.fail(format!("loading partition {id} ended: {cause}")),

@@ -61,6 +61,8 @@ struct Live {
     /// The next flush opens a new generation. `Some(true)`: only after the ledger confirmed the epoch.
     reseed: Option<bool>,
     flushed: i64,
+    /// Whether open visits changed since they were shown.
+    visits_behind: bool,
     /// Fields that are gone: not yet in a checkpoint, in the one under way, and ready to be taken out of Redis, because
     /// Postgres has their rows.
     gone_new: Vec<LiveWrite>,
@@ -224,7 +226,8 @@ impl<F: Fold> Partition<F> {
         if self.broken {
             return None;
         }
-        if live.reseed.is_none() && live.flushed == self.next && live.gone_ready.is_empty() {
+        let idle = live.flushed == self.next && live.gone_ready.is_empty();
+        if live.reseed.is_none() && idle && !(with_visits && live.visits_behind) {
             return None;
         }
         let verify = live.reseed.take();
@@ -255,6 +258,7 @@ impl<F: Fold> Partition<F> {
             }
         };
         live.flushed = self.next;
+        live.visits_behind = !with_visits && generation.seq > 0;
         Some(Flush {
             partition: self.id,
             epoch: self.epoch,

@@ -17,7 +17,8 @@ pub(crate) struct Watch {
     fenced: Counter,
     checkpoint: Histogram,
     assigned: Gauge,
-    pub(crate) loaded: u64,
+    /// Whether the group has given us an assignment, be it an empty one.
+    pub(crate) joined: bool,
 }
 
 impl Watch {
@@ -34,7 +35,7 @@ impl Watch {
             fenced: counter!(name::FENCED, "fold" => fold),
             checkpoint: histogram!(name::CHECKPOINT_SECONDS, "fold" => fold),
             assigned: gauge!(name::ASSIGNED, "fold" => fold, "worker" => worker),
-            loaded: 0,
+            joined: false,
         }
     }
 
@@ -59,10 +60,6 @@ impl Watch {
 
     pub(crate) fn fenced(&self) {
         self.fenced.increment(1);
-    }
-
-    pub(crate) fn loaded(&mut self) {
-        self.loaded += 1;
     }
 
     pub(crate) fn stopped(&self, partition: i32) {

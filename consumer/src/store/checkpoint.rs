@@ -4,6 +4,8 @@
 //! where we left it, and every other part of the statement writes for those only. A zombie writes nothing. Partitions of
 //! one worker share the statement, so that Postgres sees far fewer statements than records.
 
+use std::time::Duration;
+
 use domain::fold::Rows;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, Row};
@@ -29,6 +31,9 @@ pub(crate) trait RowStatement: Rows {
 
 /// A value that cannot be encoded.
 pub(crate) type BindError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A database that does not answer for so long is asked anew; the compare-and-set makes that safe.
+const ANSWER_WITHIN: Duration = Duration::from_secs(35);
 
 /// A blob of state is stored in pieces of at most this many bytes.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -88,7 +93,7 @@ pub(crate) async fn save<R: RowStatement>(
     let mut verdicts = Vec::with_capacity(checkpoints.len());
     let mut pause = Pause::default();
     while !checkpoints.is_empty() {
-        let written = write(ledger, statement, fold_version, &checkpoints).await;
+        let written = in_time(write(ledger, statement, fold_version, &checkpoints)).await;
         let partitions: Vec<i32> = checkpoints
             .iter()
             .map(|checkpoint| checkpoint.partition)
@@ -107,7 +112,7 @@ pub(crate) async fn save<R: RowStatement>(
             break;
         }
         // Either the reply was lost or the compare-and-set refused: the ledger knows.
-        match ledger.read(&partitions).await {
+        match in_time(ledger.read(&partitions)).await {
             Ok(entries) => take(&mut checkpoints, &mut verdicts, |checkpoint| {
                 let (_, entry) = entries
                     .iter()
@@ -120,6 +125,13 @@ pub(crate) async fn save<R: RowStatement>(
         }
     }
     verdicts
+}
+
+/// A database that is frozen does not close its connections: no answer in time is an error like any other.
+async fn in_time<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(ANSWER_WITHIN, asked)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Moves the checkpoints of which `judge` knows the verdict.

@@ -4,10 +4,12 @@
 //! header in between, `EXEC` does nothing. Correctness never depends on this store: whatever is lost here is written
 //! anew from memory.
 
+use std::time::Duration;
+
 use domain::live::{Frame, FrameWrite, LiveKeys, LiveMap};
 use prost::Message;
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, RedisResult, cmd};
+use redis::{AsyncConnectionConfig, Pipeline, RedisResult, cmd};
 
 use super::ledger::Ledger;
 use crate::engine::job::{Flush, Generation, Header, Permission, judge_header};
@@ -18,6 +20,9 @@ const TTL_SECONDS: i64 = 2 * 24 * 3600;
 const REPLACED_TTL_SECONDS: i64 = 60;
 /// Every so many flushes the time to live is renewed.
 const RENEW_EVERY: u64 = 1000;
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// Writing everything anew is some megabytes.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Fields a command, so that Redis never works on one for long.
 const FIELDS_A_COMMAND: usize = 1000;
 
@@ -50,7 +55,7 @@ pub(crate) async fn flush(
 ) -> (Option<MultiplexedConnection>, Vec<(i32, Flushed)>) {
     let connected = match connection {
         Some(connection) => Ok(connection),
-        None => store.client.get_multiplexed_async_connection().await,
+        None => store.connect().await,
     };
     let written = match connected {
         Ok(mut connection) => store
@@ -75,6 +80,15 @@ pub(crate) async fn flush(
 }
 
 impl LiveStore {
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(ANSWER_WITHIN));
+        self.client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
     async fn write(
         &self,
         connection: &mut MultiplexedConnection,
