@@ -1,5 +1,6 @@
 //! Logs and the metrics recorder.
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use clap::{Args, ValueEnum};
@@ -44,6 +45,8 @@ pub fn init(args: &LogArgs) -> Result<(), String> {
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for people; a log file is searched.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let outcome = match args.log_format {
         LogFormat::Text => builder.with_target(false).try_init(),

@@ -239,7 +239,7 @@ fn what_dies_is_started_again_and_ctrl_c_ends_everything_and_keeps_the_data() {
 
 #[test]
 fn a_killed_up_takes_its_children_along_and_down_ends_a_living_one() {
-    let args = [&Up::SERVERS_ONLY[..], &["--kafka", "mock"]].concat();
+    let args = [&Up::SERVERS_ONLY[..], &["--kafka", "mock", "--fresh"]].concat();
     let mut up = Up::start(tempfile::tempdir().unwrap(), &args);
     assert!(
         up.said().contains("MOCK CLUSTER: every record is lost"),
@@ -257,6 +257,13 @@ fn a_killed_up_takes_its_children_along_and_down_ends_a_living_one() {
         children.iter().all(|child| !child.is_alive())
     });
     let (_, workdir) = up.end();
+    let refused = output(workdir.path(), &["up", "--kafka", "mock"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused).contains("expected --fresh to wipe them"),
+        "{}",
+        text(&refused)
+    );
     let down = output(workdir.path(), &["down"]);
     assert!(down.status.success(), "{}", text(&down));
 

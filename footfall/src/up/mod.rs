@@ -20,10 +20,11 @@ use stack::{Stack, StackError, Topic};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
+use choice::Kafka;
 use plan::{Addresses, Plan, Start};
 
 use crate::run_file::RunFile;
-use crate::{kafka_offsets, migrate, output};
+use crate::{exit, kafka_offsets, migrate, output};
 
 /// Runs the subcommand.
 pub(crate) async fn run(
@@ -32,6 +33,7 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     args.check()?;
+    check_mock(&args)?;
     let topics = args.topics()?;
     let addresses = Addresses::claim(&args)?;
     let program = std::env::current_exe().context("finding our own program")?;
@@ -64,6 +66,19 @@ pub(crate) async fn run(
         args.dir.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A log that begins empty does not go with tables that were made from another one.
+fn check_mock(args: &Args) -> anyhow::Result<()> {
+    let is_mock = args.kafka == Kafka::Mock;
+    if is_mock && !args.fresh && args.dir.join("postgres").exists() {
+        return Err(exit::usage(format!(
+            "--kafka is \"mock\", whose log begins empty, but {} holds tables made from another log: \
+             expected --fresh to wipe them, or another --dir",
+            args.dir.display()
+        )));
+    }
+    Ok(())
 }
 
 async fn start_stack(args: &Args) -> Result<Stack, StackError> {

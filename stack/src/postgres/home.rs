@@ -54,6 +54,10 @@ pub(super) fn home(folder: &Folder, account: Option<Account>) -> Result<PathBuf>
         inside.display(),
         outside.display()
     );
+    if outside.exists() {
+        // Of a folder at this place that was removed by hand: its log is gone, so its tables must not come back.
+        fs::remove_dir_all(&outside).at("removing", &outside)?;
+    }
     fs::create_dir_all(&outside).at("creating", &outside)?;
     make_home(&outside, Some(account))?;
     // A note for the reader, and what tells a wipe that there is more to wipe.
@@ -136,6 +140,11 @@ mod tests {
             outside,
             "found again by its note"
         );
+
+        fs::write(outside.join("cluster"), "of a folder that was removed").unwrap();
+        fs::remove_dir_all(folder.root()).unwrap();
+        assert_eq!(home(&folder, Some(account)).unwrap(), outside);
+        assert!(!outside.join("cluster").exists());
         wipe_outside(&folder).unwrap();
         assert!(!outside.parent().unwrap().exists());
 
