@@ -36,6 +36,7 @@ use jiff::tz::TimeZone;
 
 pub use json::DEPTH_MAX;
 pub use native::ELEMENTS_MAX;
+pub use text::{NAME_BYTES_MAX, check_name};
 pub use timestamp::FUTURE_TOLERANCE;
 pub use unit::Unit;
 

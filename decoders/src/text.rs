@@ -3,11 +3,16 @@
 use domain::rejection::{Reason, Rejection};
 
 /// The longest name of a device, a traveler or an event, in bytes.
-pub(crate) const NAME_BYTES_MAX: usize = 256;
+pub const NAME_BYTES_MAX: usize = 256;
 
-/// Checks that `name` can name something: neither empty nor endless, and free of characters that a database refuses
-/// (NUL) or that make two names look alike (control and bidirectional ones).
-pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
+/// Checks that `name`, found in `field`, can name something.
+///
+/// A name is neither empty nor endless, and free of characters that a database refuses (NUL) or that make two names look
+/// alike (control and bidirectional ones).
+///
+/// # Errors
+/// A [`Reason::BadField`] that says what was expected.
+pub fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
     let plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if (plain || name.chars().all(is_printable)) && (1..=NAME_BYTES_MAX).contains(&name.len()) {
         return Ok(());

@@ -1,0 +1,393 @@
+//! One connection: takes in what it read, writes what is owed, waits.
+//!
+//! A single task does all of it, so nothing here is locked. Taking in stops, and with it reading, while a bound is
+//! reached: the window of this connection, the budget of the gateway, librdkafka's queue, or replies that the client does
+//! not fetch. That is how a Kafka that is away reaches the device: as a socket that is not read, never as an error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use domain::time::Micros;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::net::tcp::WriteHalf;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::info;
+
+use crate::close::Close;
+use crate::encode::{NOTHING_TO_DELIVER, encode};
+use crate::input::Input;
+use crate::intake::Taken;
+use crate::packet::{Publish, Reply, Version, Will};
+use crate::producer::{Batch, SendError, headers};
+use crate::session::{Acknowledgement, Action, Session};
+use crate::shared::Shared;
+use crate::signal::{Flag, Signal};
+use crate::window::{Slot, Window};
+
+/// Replies that may wait for the client to fetch them, in bytes.
+const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a client may not fetch its replies.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How soon librdkafka is asked again after it had no room.
+pub(crate) const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(1);
+
+/// A deadline for when there is none.
+const NEVER: Duration = Duration::from_hours(24);
+
+/// A connection whose CONNECT was accepted.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    signal: Arc<Signal>,
+    session: Session,
+    window: Window,
+    window_max: usize,
+    input: Input,
+    output: BytesMut,
+    received: Received,
+    hold: Hold,
+    is_paused: bool,
+    last_packet: Instant,
+    packet_begun: Option<Instant>,
+    write_blocked: Option<Instant>,
+}
+
+/// When the bytes at hand were read. All packets of one read share it.
+#[derive(Debug)]
+struct Received {
+    at: Micros,
+    instant: Instant,
+    /// `at`, as the records' header has it.
+    text: String,
+}
+
+/// A publish that was decoded and has to wait; nothing is taken in behind it.
+#[derive(Debug)]
+enum Hold {
+    Nothing,
+    /// For memory.
+    Budget(Box<Pending>),
+    /// For room in librdkafka's queue.
+    Queue(Box<Batch>),
+}
+
+/// A publish whose records have not been handed to Kafka.
+#[derive(Debug)]
+struct Pending {
+    taken: Taken,
+    cost: u32,
+    acknowledgement: Acknowledgement,
+    traceparent: Option<String>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        signal: Arc<Signal>,
+        session: Session,
+        input: Input,
+    ) -> Self {
+        let receive_maximum = usize::from(shared.limits.receive_maximum);
+        Self {
+            // An MQTT 5 client that exceeds the maximum must be noticed, so reading goes on a little longer there; what
+            // counts against the maximum is bounded by the session, the rest is QoS 0.
+            window_max: match session.version {
+                Version::V4 => receive_maximum,
+                Version::V5 => receive_maximum * 2,
+            },
+            received: Received::now(&shared),
+            shared,
+            signal,
+            session,
+            window: Window::default(),
+            input,
+            output: BytesMut::new(),
+            hold: Hold::Nothing,
+            is_paused: false,
+            last_packet: Instant::now(),
+            packet_begun: None,
+            write_blocked: None,
+        }
+    }
+
+    /// Serves `stream` until the connection ends. What the client should still be sent is returned with the reason, and
+    /// the will if it is due.
+    pub(crate) async fn serve(mut self, stream: &mut TcpStream) -> (Close, BytesMut, Option<Will>) {
+        let (mut reader, writer) = stream.split();
+        let timer = sleep_until(Instant::now() + NEVER);
+        tokio::pin!(timer);
+        let close = loop {
+            if let Err(close) = self.turn(&writer) {
+                break close;
+            }
+            let may_read = self.may_take();
+            if may_read && self.is_paused {
+                // What came meanwhile was not read, so it was not silence.
+                self.last_packet = Instant::now();
+            }
+            self.is_paused = !may_read;
+            let deadline = self.deadline();
+            if deadline < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
+            self.input.make_room();
+            // In any order: each arm only makes the next turn worth taking.
+            tokio::select! {
+                () = self.signal.woken() => {}
+                read = reader.read_buf(&mut self.input.bytes), if may_read => match read {
+                    Ok(count) if count > 0 => self.note_read(count),
+                    _ => break Close::Lost,
+                },
+                _ = writer.writable(), if !self.output.is_empty() => {}
+                () = self.hold.over(&self.signal), if !matches!(self.hold, Hold::Nothing) => self.release(),
+                () = timer.as_mut() => if let Some(close) = self.overdue() {
+                    break close;
+                },
+            }
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a window is small")]
+        self.shared
+            .metrics
+            .inflight
+            .decrement(self.window.len() as f64);
+        let will = self.session.take_will(close);
+        if let (Some(reason_code), Version::V5) = (close.reason_code(), self.session.version) {
+            encode(
+                Version::V5,
+                &Reply::Disconnect { reason_code },
+                &mut self.output,
+            );
+        }
+        (close, self.output, will)
+    }
+
+    /// Does everything that can be done without waiting.
+    fn turn(&mut self, writer: &WriteHalf<'_>) -> Result<(), Close> {
+        loop {
+            if let Some(close) = self.signal.close() {
+                return Err(close);
+            }
+            self.settle();
+            let count = self.take_in()?;
+            self.write(writer)?;
+            if count == 0 {
+                break;
+            }
+        }
+        if self.signal.is_raised(Flag::Shutdown) {
+            if matches!(self.hold, Hold::Budget(_)) {
+                // It was never handed to Kafka and never will be; the device sends it again elsewhere.
+                self.hold = Hold::Nothing;
+            }
+            if self.window.is_empty() && self.output.is_empty() {
+                return Err(Close::Shutdown);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one more packet may be taken in.
+    fn may_take(&self) -> bool {
+        matches!(self.hold, Hold::Nothing)
+            && self.window.len() < self.window_max
+            && self.output.len() < OUTPUT_BYTES_MAX
+            && !self.signal.is_raised(Flag::Shutdown)
+    }
+
+    /// Acknowledges the publishes that Kafka has, in the order of their receipt.
+    fn settle(&mut self) {
+        let before = self.window.len();
+        let now = Instant::now();
+        while self.output.len() < OUTPUT_BYTES_MAX
+            && let Some(done) = self.window.pop_done()
+        {
+            if let Some(reply) = self.session.acknowledge(done.acknowledgement) {
+                let waited = now.saturating_duration_since(done.received);
+                self.shared.metrics.puback_seconds.record(waited);
+                encode(self.session.version, &reply, &mut self.output);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a window is small")]
+        let settled = (before - self.window.len()) as f64;
+        if settled > 0.0 {
+            self.shared.metrics.inflight.decrement(settled);
+        }
+    }
+
+    /// Takes in the packets that were read, as far as the bounds allow. Says how many.
+    fn take_in(&mut self) -> Result<usize, Close> {
+        let before = self.window.len();
+        let mut count = 0;
+        while self.may_take()
+            && let Some(packet) = self.input.packet(self.session.version)?
+        {
+            count += 1;
+            match self.session.packet(packet) {
+                Action::Publish(publish) => self.publish(publish),
+                Action::Repeat(acknowledgement) => {
+                    self.window
+                        .push(None, acknowledgement, self.received.instant);
+                }
+                Action::Reply(reply) => encode(self.session.version, &reply, &mut self.output),
+                Action::RefuseSubscription(reply) => {
+                    info!(
+                        client.id = self.session.client_id,
+                        "{} wants to subscribe: {NOTHING_TO_DELIVER}", self.session.client_id
+                    );
+                    encode(self.session.version, &reply, &mut self.output);
+                }
+                Action::Close(close) => return Err(close),
+            }
+        }
+        if count > 0 {
+            self.last_packet = self.received.instant;
+            self.packet_begun = None;
+            #[expect(clippy::cast_precision_loss, reason = "a window is small")]
+            let taken = (self.window.len() - before) as f64;
+            self.shared.metrics.inflight.increment(taken);
+        }
+        if !self.may_take() || !self.input.is_within_packet() {
+            self.packet_begun = None;
+        } else {
+            self.packet_begun.get_or_insert(self.received.instant);
+        }
+        Ok(count)
+    }
+
+    fn publish(&mut self, publish: Publish) {
+        let shared = &self.shared;
+        shared.metrics.publishes(publish.qos).increment(1);
+        let taken = shared.intake.take(&publish, self.received.at);
+        let acknowledgement = Acknowledgement::of(&publish, taken.outcome);
+        if taken.reversed.is_empty() {
+            self.window
+                .push(None, acknowledgement, self.received.instant);
+            return;
+        }
+        let pending = Pending {
+            cost: shared.budget.cost(taken.bytes),
+            taken,
+            acknowledgement,
+            traceparent: publish.traceparent,
+        };
+        if shared.budget.try_take(pending.cost) {
+            self.produce(pending);
+        } else {
+            self.hold = Hold::Budget(Box::new(pending));
+        }
+    }
+
+    /// Hands a publish whose cost was taken from the budget to Kafka.
+    fn produce(&mut self, pending: Pending) {
+        let records = pending.taken.reversed;
+        let slot = Slot::new(records.len(), pending.cost, Arc::clone(&self.signal));
+        let slot = Arc::new(slot);
+        self.window.push(
+            Some(Arc::clone(&slot)),
+            pending.acknowledgement,
+            self.received.instant,
+        );
+        self.send(Batch {
+            reversed: records,
+            headers: headers(&self.received.text, pending.traceparent.as_deref()),
+            slot,
+        });
+    }
+
+    fn send(&mut self, mut batch: Batch) {
+        self.hold = match self.shared.producer.send(&mut batch) {
+            Err(SendError::QueueFull) => Hold::Queue(Box::new(batch)),
+            // A refusal has raised the flag that ends this connection.
+            Ok(()) | Err(SendError::Refused) => Hold::Nothing,
+        };
+    }
+
+    /// What the hold waited for is there.
+    fn release(&mut self) {
+        match std::mem::replace(&mut self.hold, Hold::Nothing) {
+            Hold::Nothing => {}
+            Hold::Budget(pending) => {
+                self.shared.metrics.inflight.increment(1.0);
+                self.produce(*pending);
+            }
+            Hold::Queue(batch) => self.send(*batch),
+        }
+    }
+
+    fn note_read(&mut self, count: usize) {
+        self.input.learn(count);
+        self.received = Received::now(&self.shared);
+    }
+
+    fn write(&mut self, writer: &WriteHalf<'_>) -> Result<(), Close> {
+        while !self.output.is_empty() {
+            match writer.try_write(&self.output) {
+                Ok(count) => {
+                    self.output.advance(count);
+                    self.write_blocked = None;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.write_blocked.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+                Err(_) => return Err(Close::Lost),
+            }
+        }
+        Ok(())
+    }
+
+    /// When to look at the clock again at the latest.
+    fn deadline(&self) -> Instant {
+        let timeouts = &self.shared.timeouts;
+        let silence = self.session.silence_max.filter(|_| !self.is_paused);
+        [
+            silence.map(|silence_max| self.last_packet + silence_max),
+            self.packet_begun.map(|begun| begun + timeouts.packet),
+            self.write_blocked.map(|blocked| blocked + WRITE_TIMEOUT),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or_else(|| Instant::now() + NEVER)
+    }
+
+    fn overdue(&self) -> Option<Close> {
+        let now = Instant::now();
+        let is_past =
+            |since: Option<Instant>, time: Duration| since.is_some_and(|since| since + time <= now);
+        if is_past(self.write_blocked, WRITE_TIMEOUT) {
+            return Some(Close::NotReading);
+        }
+        if is_past(self.packet_begun, self.shared.timeouts.packet) {
+            return Some(Close::Slow);
+        }
+        let silence_max = self.session.silence_max.filter(|_| !self.is_paused)?;
+        is_past(Some(self.last_packet), silence_max).then_some(Close::KeepAlive)
+    }
+}
+
+impl Hold {
+    /// Waits until it is worth a try. Cancel safe. When memory was waited for, it is taken.
+    async fn over(&self, signal: &Signal) {
+        match self {
+            Self::Nothing => {}
+            Self::Budget(pending) => signal.budget.take(pending.cost).await,
+            Self::Queue(_) => sleep(QUEUE_FULL_PAUSE).await,
+        }
+    }
+}
+
+impl Received {
+    fn now(shared: &Shared) -> Self {
+        let at = shared.clock.now();
+        Self {
+            at,
+            instant: Instant::now(),
+            text: at.to_string(),
+        }
+    }
+}

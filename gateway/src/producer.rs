@@ -1,0 +1,266 @@
+//! Kafka's side of the gateway: records out, delivery reports back.
+//!
+//! The producer never gives a record up by itself (`message.timeout.ms=0`): a device re-sends only when it reconnects, so a
+//! record that was dropped here would leave its publish waiting for ever. What Kafka refuses for good ends the connection
+//! it came from; what breaks the producer as a whole ends the process. Either way nothing was acknowledged.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use domain::envelope::{HEADER_RECEIVED_AT, HEADER_TRACEPARENT};
+use domain::topic;
+use rdkafka::ClientContext;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
+    ThreadedProducer,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::window::Slot;
+
+/// Where a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Movements,
+    DeadLetters,
+}
+
+/// A record, ready to be produced.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) stream: Stream,
+    pub(crate) partition: i32,
+    pub(crate) key: String,
+    pub(crate) value: Vec<u8>,
+}
+
+/// The records of one publish that Kafka has not taken yet, last one first.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) reversed: Vec<Record>,
+    pub(crate) headers: OwnedHeaders,
+    pub(crate) slot: Arc<Slot>,
+}
+
+/// Why a batch was not taken as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SendError {
+    /// librdkafka has no room. The rest of the batch can be sent again later.
+    QueueFull,
+    /// Kafka does not take such a record. Its connection was told.
+    Refused,
+}
+
+/// How many partitions each topic has. Fixed for the life of a topic: keys depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Partitions {
+    pub(crate) movements: i32,
+    pub(crate) dead_letters: i32,
+}
+
+/// See the module.
+pub(crate) struct Producer {
+    inner: ThreadedProducer<DeliveryContext>,
+    movements: String,
+    dead_letters: String,
+    failed: CancellationToken,
+    failure: Arc<OnceLock<String>>,
+}
+
+/// What librdkafka calls back.
+struct DeliveryContext {
+    metrics: Arc<Metrics>,
+    failed: CancellationToken,
+    failure: Arc<OnceLock<String>>,
+}
+
+/// The headers of the records of one publish.
+pub(crate) fn headers(received_at: &str, traceparent: Option<&str>) -> OwnedHeaders {
+    let headers = OwnedHeaders::new_with_capacity(2).insert(Header {
+        key: HEADER_RECEIVED_AT,
+        value: Some(received_at),
+    });
+    match traceparent {
+        None => headers,
+        Some(context) => headers.insert(Header {
+            key: HEADER_TRACEPARENT,
+            value: Some(context),
+        }),
+    }
+}
+
+impl Producer {
+    /// A producer; it connects by itself, now or whenever Kafka is there.
+    pub(crate) fn new(config: &Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+        let mut settings = config
+            .kafka
+            .producer("footfall-gateway", config.produce.linger);
+        let kilobytes = u64::from(config.limit.inflight_bytes_max) / 1024 * 2;
+        settings
+            .set("compression.type", config.produce.compression.as_str())
+            // The budget bounds what is in flight; librdkafka's own bounds lie beyond it.
+            .set("queue.buffering.max.messages", "0")
+            .set("queue.buffering.max.kbytes", kilobytes.to_string());
+        let failed = CancellationToken::new();
+        let failure = Arc::new(OnceLock::new());
+        let context = DeliveryContext {
+            metrics,
+            failed: failed.clone(),
+            failure: Arc::clone(&failure),
+        };
+        let inner = ThreadedProducer::from_config_and_context(&settings, context)
+            .context("creating the Kafka producer")?;
+        Ok(Self {
+            inner,
+            movements: config.kafka.topic(topic::SENSOR_MOVEMENTS),
+            dead_letters: config.kafka.topic(topic::DEAD_LETTERS),
+            failed,
+            failure,
+        })
+    }
+
+    /// Asks Kafka for the partitions; blocks. The error is a sentence.
+    pub(crate) fn partitions(&self, timeout: Duration) -> Result<Partitions, String> {
+        Ok(Partitions {
+            movements: self.partitions_of(&self.movements, timeout)?,
+            dead_letters: self.partitions_of(&self.dead_letters, timeout)?,
+        })
+    }
+
+    fn partitions_of(&self, topic: &str, timeout: Duration) -> Result<i32, String> {
+        let metadata = self
+            .inner
+            .client()
+            .fetch_metadata(Some(topic), timeout)
+            .map_err(|error| format!("Kafka does not answer: {error}"))?;
+        let partitions = metadata
+            .topics()
+            .first()
+            .map_or(0, |topic| topic.partitions().len());
+        match i32::try_from(partitions) {
+            Ok(0) | Err(_) => Err(format!("topic {topic} does not exist yet")),
+            Ok(partitions) => Ok(partitions),
+        }
+    }
+
+    /// Hands the records of `batch` to librdkafka, in order. What it did not take stays in `batch`.
+    pub(crate) fn send(&self, batch: &mut Batch) -> Result<(), SendError> {
+        while let Some(record) = batch.reversed.last() {
+            let message = BaseRecord::with_opaque_to(
+                match record.stream {
+                    Stream::Movements => self.movements.as_str(),
+                    Stream::DeadLetters => self.dead_letters.as_str(),
+                },
+                Arc::clone(&batch.slot),
+            )
+            .partition(record.partition)
+            .key(record.key.as_str())
+            .payload(&record.value)
+            .headers(batch.headers.clone());
+            match self.inner.send(message) {
+                Ok(()) => {
+                    batch.reversed.pop();
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    return Err(SendError::QueueFull);
+                }
+                Err((cause, _)) => {
+                    self.inner.context().refuse(&cause, &batch.slot);
+                    return Err(SendError::Refused);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until Kafka has everything, at most `timeout`; lingering ends at once. Blocks.
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
+        self.inner.flush(timeout)
+    }
+
+    /// How many records librdkafka holds.
+    pub(crate) fn queued(&self) -> i32 {
+        self.inner.in_flight_count()
+    }
+
+    /// Waits until the producer is broken for good, and says why.
+    pub(crate) async fn failure(&self) -> String {
+        self.failed.cancelled().await;
+        self.failure.get().cloned().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("movements", &self.movements)
+            .field("dead_letters", &self.dead_letters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DeliveryContext {
+    /// Kafka refused a record for good.
+    fn refuse(&self, cause: &KafkaError, slot: &Slot) {
+        let code = cause.rdkafka_error_code();
+        if matches!(
+            code,
+            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+        ) {
+            // The producer is being dropped; whoever waited was told before.
+            return slot.refused();
+        }
+        let code = code.map_or_else(|| "unknown".to_owned(), |code| format!("{code:?}"));
+        error!(
+            kafka.code = code,
+            "Kafka refused a record ({cause}); its publish is not acknowledged and its connection ends, so the device \
+             will send it again: check that the topics exist, that this client may write, and message.max.bytes"
+        );
+        self.metrics.delivery_failed(code);
+        slot.refused();
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
+    type DeliveryOpaque = Arc<Slot>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, slot: Arc<Slot>) {
+        match result {
+            Ok(_) => slot.delivered(),
+            Err((cause, _)) => self.refuse(cause, &slot),
+        }
+    }
+}
+
+impl ClientContext for DeliveryContext {
+    fn error(&self, cause: KafkaError, reason: &str) {
+        if cause.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            // Only the first reason counts; the others follow from it.
+            drop(self.failure.set(format!("{cause}: {reason}")));
+            self.failed.cancel();
+        } else {
+            // A broker that is away, mostly; librdkafka keeps trying, and readiness tells.
+            warn!("Kafka: {cause}: {reason}");
+        }
+    }
+
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        use rdkafka::config::RDKafkaLogLevel as Level;
+        match level {
+            Level::Emerg | Level::Alert | Level::Critical => {
+                error!("librdkafka {facility}: {message}");
+            }
+            Level::Error | Level::Warning => warn!("librdkafka {facility}: {message}"),
+            Level::Notice | Level::Info => info!("librdkafka {facility}: {message}"),
+            Level::Debug => debug!("librdkafka {facility}: {message}"),
+        }
+    }
+}
