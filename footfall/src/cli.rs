@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Down(down::Args),
     /// One line per process of a running `up`; exit status 1 if one of them is unwell
     Status(status::Args),
+    /// End devices' MQTT connections and write what they say to Kafka
+    Gateway(Box<gateway::Config>),
     /// Fold the log into Redis (now) and Postgres (history)
     Consumer(Box<consumer::Config>),
     /// A seeded fleet of sensors that publishes over MQTT
@@ -57,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Up(args) => Box::pin(up::run(*args, &cli.log, shutdown.clone())).await,
             Command::Down(args) => down::run(args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Gateway(config) => role(gateway::run(*config, shutdown.clone())).await,
             Command::Consumer(config) => role(consumer::run(*config, shutdown.clone())).await,
             Command::Simulate(config) => role(simulator::run(*config, shutdown.clone())).await,
             Command::Migrate(args) => migrate::run(args).await,

@@ -40,6 +40,7 @@ fn status(error: &anyhow::Error) -> u8 {
     let is_usage = error.chain().any(|cause| {
         cause.is::<Usage>()
             || cause.is::<ConfigError>()
+            || cause.is::<gateway::config::CheckError>()
             || cause
                 .downcast_ref::<StackError>()
                 .is_some_and(StackError::is_configuration)
