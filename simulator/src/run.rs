@@ -29,7 +29,7 @@ use crate::report::Record;
 const QUEUE: usize = 512;
 
 /// How long a run that is cut short waits for what was sent already.
-const LAST_ACKS_WITHIN: Duration = Duration::from_secs(8);
+const LAST_ACKS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Messages that are handed on between two looks at the shutdown token and the counters.
 const BATCH: u32 = 64;

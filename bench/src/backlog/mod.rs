@@ -1,0 +1,241 @@
+//! `bench backlog`: how fast a consumer works off what lies in Kafka, and whether lying there makes anything late.
+//!
+//! A topic of its own (a prefix keeps it apart) is filled with records as the gateway writes them; then a consumer is started on
+//! it as a child process, with the Postgres and the Redis of the running stack, and the ledger is watched.
+
+mod child;
+mod produce;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use chassis::clock::Clock;
+use clap::Parser;
+use domain::time::{Micros, Span};
+use domain::topic::SENSOR_MOVEMENTS;
+use tokio::time::sleep;
+
+use crate::e2e::float;
+use crate::e2e::report::processes;
+use crate::postgres::{self, Held};
+use crate::setting::Settings;
+use crate::table::say;
+use crate::target::{Target, TargetArgs};
+use crate::trace::{RunNames, Trace};
+use crate::window::{Begun, Window};
+use child::Consumer;
+pub(crate) use child::beside_us;
+
+/// What to measure.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) backlog: Backlog,
+}
+
+/// The backlog.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Backlog {
+    /// Records
+    #[arg(long, default_value_t = 5_000_000)]
+    pub(crate) events: u64,
+    /// Events a second of event time; with it the backlog reaches so far back
+    #[arg(long, default_value_t = 20_000.0)]
+    pub(crate) rate: f64,
+    /// Travelers who are seen in turn
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) travelers: u32,
+    /// Sensors that see them
+    #[arg(long, default_value_t = 24)]
+    pub(crate) sensors: u16,
+    /// Worker threads of the consumer
+    #[arg(long, default_value_t = 1)]
+    pub(crate) workers: u16,
+    /// The program that is measured; by default the one beside this one
+    #[arg(long, env = "FOOTFALL_PROGRAM")]
+    pub(crate) program: Option<PathBuf>,
+}
+
+/// Everything that was found out.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) backlog: Backlog,
+    pub(crate) settings: Settings,
+    /// Events a second from the first checkpoint to the last.
+    pub(crate) rate: f64,
+    /// From the start of the process to the last checkpoint.
+    pub(crate) took: Duration,
+    pub(crate) window: Window,
+    pub(crate) held: Held,
+    pub(crate) visits: u64,
+}
+
+/// How often the ledger is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A consumer that makes no progress for so long has failed.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(60);
+/// What the closing ticks are ahead of the last event: more than the idle gap.
+const CLOSING: Span = Span::from_secs(120);
+
+/// Runs the subcommand. The exit status says whether anything was lost or late.
+pub(crate) async fn command(args: &Args) -> anyhow::Result<ExitCode> {
+    let report = measure(&args.target.target()?, &args.backlog).await?;
+    report.print()?;
+    Ok(if report.lost() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Fills a topic, starts a consumer on it and watches.
+pub(crate) async fn measure(target: &Target, backlog: &Backlog) -> anyhow::Result<Report> {
+    let trace = backlog.trace()?;
+    let settings = Settings::of(target)?;
+    let pool = postgres::connect(&target.postgres).await?;
+    let now = Clock::System.now();
+    let names = RunNames::new(now);
+    let prefix = format!("bench-{}-", names.run());
+    let topic = format!("{prefix}{SENSOR_MOVEMENTS}");
+    let start_at = Micros(now.0 - trace.offset(backlog.events).0) - CLOSING;
+    let order = produce::Order {
+        kafka: target.kafka.clone(),
+        prefix: prefix.clone(),
+        partitions: settings.partitions,
+        trace,
+        names: names.clone(),
+        events: backlog.events,
+        start_at,
+        closing_at: now,
+    };
+    order.create_topic().await?;
+    let produced = produce::run(&order).await;
+    let outcome = match produced {
+        Ok(()) => work_off(target, backlog, &pool, (&prefix, &topic)).await,
+        Err(error) => Err(error),
+    };
+    order.delete_topic().await?;
+    let worked = outcome?;
+    let held = postgres::held(&pool, &names.sensors_like()).await?;
+    Ok(Report {
+        backlog: backlog.clone(),
+        settings,
+        rate: worked.rate,
+        took: worked.took,
+        window: worked.window,
+        held,
+        visits: trace.visits(backlog.events),
+    })
+}
+
+struct Worked {
+    rate: f64,
+    took: Duration,
+    window: Window,
+}
+
+async fn work_off(
+    target: &Target,
+    backlog: &Backlog,
+    pool: &sqlx::PgPool,
+    (prefix, topic): (&str, &str),
+) -> anyhow::Result<Worked> {
+    let wanted = backlog.events + u64::try_from(Settings::of(target)?.partitions)?;
+    let consumer = Consumer::start(target, backlog, prefix)?;
+    let began = Instant::now();
+    let begun = Begun::now(target, &[("consumer-backlog", consumer.pid())], pool).await?;
+    let mut first: Option<(Instant, u64)> = None;
+    let mut last = (Instant::now(), 0);
+    while last.1 < wanted {
+        sleep(LOOK_EVERY).await;
+        consumer.check()?;
+        let folded = u64::try_from(postgres::folded(pool, topic).await?)?;
+        if folded > last.1 {
+            last = (Instant::now(), folded);
+            first.get_or_insert(last);
+        } else if last.0.elapsed() > PROGRESS_WITHIN {
+            bail!(
+                "the consumer stands still at {folded} of {wanted} records, see {}",
+                consumer.log()
+            );
+        }
+    }
+    let window = begun.end(pool).await?;
+    let (first_at, first_folded) = first.context("an empty backlog")?;
+    let seconds = (last.0 - first_at).as_secs_f64();
+    consumer.stop().await?;
+    Ok(Worked {
+        rate: float(wanted - first_folded) / seconds.max(1e-9),
+        took: last.0 - began,
+        window,
+    })
+}
+
+impl Default for Backlog {
+    /// As if no flag had been given.
+    fn default() -> Self {
+        #[derive(Parser)]
+        struct Bare {
+            #[command(flatten)]
+            backlog: Backlog,
+        }
+        Bare::parse_from(["bench"]).backlog
+    }
+}
+
+impl Backlog {
+    fn trace(&self) -> anyhow::Result<Trace> {
+        let trace = Trace {
+            travelers: self.travelers,
+            sensors: self.sensors,
+            rate: self.rate,
+        };
+        trace.check().map_err(anyhow::Error::msg)?;
+        if self.events == 0 {
+            bail!("--events is 0, expected at least one record");
+        }
+        Ok(trace)
+    }
+}
+
+impl Report {
+    /// Samples, visits and late events that are not as they should be.
+    pub(crate) fn lost(&self) -> u64 {
+        let samples = self
+            .backlog
+            .events
+            .abs_diff(self.held.samples.unsigned_abs());
+        samples
+            + self.visits.abs_diff(self.held.visits.unsigned_abs())
+            + self.held.late.unsigned_abs()
+    }
+
+    /// Prints everything.
+    pub(crate) fn print(&self) -> std::io::Result<()> {
+        say(&format!(
+            "## A backlog of {} events\n\n\
+             {} workers, {} partitions, checkpoint {}; {} travelers, {} sensors, {:.0} s of event time.\n\
+             **{:.0} events/s** from the first checkpoint on; {:.1} s from the start of the process, joining the group included.\n\
+             Lost {} (samples in Postgres {}, visits {} of {}), late {}.",
+            self.backlog.events,
+            self.backlog.workers,
+            self.settings.partitions,
+            self.settings.checkpoint,
+            self.backlog.travelers,
+            self.backlog.sensors,
+            float(self.backlog.events) / self.backlog.rate,
+            self.rate,
+            self.took.as_secs_f64(),
+            self.lost(),
+            self.held.samples,
+            self.held.visits,
+            self.visits,
+            self.held.late,
+        ))?;
+        say(&processes(&self.window, float(self.backlog.events)).to_markdown())
+    }
+}

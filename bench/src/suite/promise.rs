@@ -1,0 +1,176 @@
+//! What the project promises, beside what was measured.
+
+use crate::backlog;
+use crate::e2e;
+use crate::e2e::report::{CONSUMER_SIDE, PRODUCT, mib, ms};
+use crate::gateway;
+use crate::table::Table;
+
+/// Everything that the suite measured.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    pub(super) gateway: Vec<gateway::Report>,
+    pub(super) end_to_end: Vec<e2e::Report>,
+    pub(super) backlog: Option<backlog::Report>,
+}
+
+/// Travelers from which on memory is promised.
+const MANY: u32 = 100_000;
+
+impl Figures {
+    /// Events that are not where they belong, over all measurements.
+    pub(super) fn lost(&self) -> u64 {
+        self.end_to_end.iter().map(e2e::Report::lost).sum::<u64>()
+            + self.backlog.as_ref().map_or(0, backlog::Report::lost)
+    }
+
+    /// A row for each promise.
+    pub(super) fn table(&self) -> Table {
+        let mut table = Table::new(&["promise", "at", "limit", "measured", ""]);
+        self.end_to_end_rows(&mut table);
+        if let Some(report) = &self
+            .gateway
+            .iter()
+            .find(|report| same(report.shape.rate, 1_500.0))
+        {
+            at_most(
+                &mut table,
+                ("gateway alone, cores", "1500 events/s, PUBACK only"),
+                0.08,
+                report.window.cores_of(&["gateway"]),
+            );
+        }
+        if let Some(report) = &self
+            .gateway
+            .iter()
+            .find(|report| same(report.shape.rate, 20_000.0))
+        {
+            at_most(
+                &mut table,
+                (
+                    "gateway alone, CPU s per million",
+                    "20000 events/s, PUBACK only",
+                ),
+                8.0,
+                report.per_million(),
+            );
+        }
+        if let Some(report) = &self.backlog {
+            let at = format!(
+                "{} events, {} workers, {} partitions",
+                report.backlog.events, report.backlog.workers, report.settings.partitions
+            );
+            let verdict = verdict(report.rate >= 100_000.0);
+            table.row([
+                "backlog, events/s".to_owned(),
+                at,
+                "≥ 100000".to_owned(),
+                format!("{:.0}", report.rate),
+                verdict,
+            ]);
+        }
+        let lost = self.lost();
+        table.row([
+            "lost, counted twice or late".to_owned(),
+            "all of the above".to_owned(),
+            "0".to_owned(),
+            lost.to_string(),
+            verdict(lost == 0),
+        ]);
+        table
+    }
+
+    fn end_to_end_rows(&self, table: &mut Table) {
+        for report in &self.end_to_end {
+            let shape = &report.shape;
+            let at = format!(
+                "{} events/s, linger {}, {} partitions, {} travelers",
+                shape.rate, report.settings.linger, report.settings.partitions, shape.travelers
+            );
+            let promises = if shape.travelers >= MANY {
+                memory(report)
+            } else {
+                speed(report)
+            };
+            for (promise, limit, measured) in promises {
+                at_most(table, (&promise, &at), limit, measured);
+            }
+        }
+    }
+}
+
+/// What is promised, its limit, and what was measured.
+type Promise = (String, f64, f64);
+
+fn memory(report: &e2e::Report) -> Vec<Promise> {
+    let roles = report
+        .window
+        .peak_bytes
+        .iter()
+        .filter(|(name, _)| is_role(name));
+    roles
+        .map(|(name, &bytes)| (format!("{name}, peak RSS MiB"), 150.0, mib(bytes)))
+        .collect()
+}
+
+fn speed(report: &e2e::Report) -> Vec<Promise> {
+    let latency = &report.watched.latency;
+    let mut promises = Vec::new();
+    let mut promise =
+        |text: &str, limit: f64, measured: f64| promises.push((text.to_owned(), limit, measured));
+    if same(report.shape.rate, 1_500.0) {
+        promise("PUBLISH to websocket, p50 ms", 100.0, ms(latency, 0.5));
+        promise("PUBLISH to websocket, p99 ms", 300.0, ms(latency, 0.99));
+        promise("gateway, cores", 0.08, report.window.cores_of(&["gateway"]));
+        promise(
+            "all without Kafka, cores",
+            0.3,
+            report.window.cores_of(&PRODUCT),
+        );
+    } else {
+        promise("PUBLISH to websocket, p99 ms", 1_000.0, ms(latency, 0.99));
+    }
+    if same(report.shape.rate, 20_000.0) {
+        promise(
+            "gateway, CPU s per million",
+            8.0,
+            report.per_million(&["gateway"]),
+        );
+        promise(
+            "consumer + Redis + Postgres, CPU s per million",
+            12.0,
+            report.per_million(&CONSUMER_SIDE),
+        );
+    }
+    promise("Postgres rows per event", 0.1, report.rows_per_event());
+    promise(
+        "Postgres statements per event",
+        0.002,
+        report.statements_per_event(),
+    );
+    promises
+}
+
+fn at_most(table: &mut Table, (promise, at): (&str, &str), limit: f64, measured: f64) {
+    table.row([
+        promise.to_owned(),
+        at.to_owned(),
+        format!("≤ {limit}"),
+        format!("{measured:.4}"),
+        verdict(measured <= limit),
+    ]);
+}
+
+fn verdict(is_kept: bool) -> String {
+    if is_kept { "kept" } else { "**missed**" }.to_owned()
+}
+
+fn is_role(name: &str) -> bool {
+    ["gateway", "consumer", "api"]
+        .iter()
+        .any(|role| name.starts_with(role))
+}
+
+fn same(rate: f64, wanted: f64) -> bool {
+    (rate - wanted).abs() < 0.5
+}
