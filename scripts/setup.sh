@@ -85,8 +85,13 @@ install_packages() {
         names+=("$package")
     done
     say "installing ${names[*]}"
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${names[@]}" >/dev/null ||
+    local log
+    log=$(mktemp)
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${names[@]}" >"$log" 2>&1 || {
+        tail -20 "$log" >&2
         fail "could not install ${names[*]}"
+    }
+    rm -f "$log"
     for package in "${names[@]}"; do
         case $package in
         postgresql | redis-server | mosquitto)
@@ -113,9 +118,9 @@ check_versions() {
 }
 
 sudo=
+check_rust
 mapfile -t missing < <(missing_packages)
 [ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
-check_rust
 check_versions
 scripts/node.sh --install
 scripts/kafka-jars.sh
