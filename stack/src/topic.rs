@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::metadata::MetadataTopic;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::error::{Result, StackError};
@@ -14,6 +14,9 @@ use crate::quiet::{self, Quiet};
 
 /// How long Kafka may take to make the topics and to elect their leaders.
 const MADE_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long one request may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Kafka never removes the segment it writes to, so what is kept is retention plus one segment. One segment therefore holds at
 /// most this share of the retention.
@@ -170,7 +173,7 @@ pub async fn settings(bootstrap: &str, topic: &str) -> Result<HashMap<String, St
     Ok(found)
 }
 
-/// Every partition has a leader. The mock cluster needs no wait, but passes.
+/// Every partition answers. The mock cluster needs no wait, but passes.
 pub(crate) async fn wait_until_ready(bootstrap: &str, topics: &[Topic]) -> Result<()> {
     let client: BaseConsumer<Quiet> =
         quiet::client(bootstrap).map_err(|source| StackError::Kafka {
@@ -196,7 +199,7 @@ pub(crate) async fn wait_until_ready(bootstrap: &str, topics: &[Topic]) -> Resul
                 return Err(StackError::Topic {
                     topic: waiting,
                     reason: format!(
-                        "not every partition has a leader after {} s",
+                        "not every partition answers after {} s",
                         MADE_WITHIN.as_secs()
                     ),
                 });
@@ -213,43 +216,40 @@ pub(crate) async fn wait_until_ready(bootstrap: &str, topics: &[Topic]) -> Resul
     })
 }
 
-/// The first topic without a leader for each of its partitions, if any.
+/// The first topic of which a partition does not answer, if any. Metadata names a leader a moment before that leader knows, so
+/// each partition is asked for its offsets.
 fn missing(client: &BaseConsumer<Quiet>, topics: &[Topic]) -> Result<Option<String>, KafkaError> {
-    let led = led_partitions(client)?;
-    let waiting = topics.iter().find(|topic| {
-        led.get(&topic.name)
-            .is_none_or(|(led, all)| led < all || *all == 0)
-    });
-    if waiting.is_none() {
-        for topic in topics {
-            let (_, found) = led[&topic.name];
-            if i32::try_from(found) != Ok(topic.partitions) {
-                tracing::warn!(
-                    kafka.topic = topic.name,
-                    "topic {} has {found} partitions, {} were asked for: left as it is, because the partition of a key \
-                     depends on the number",
-                    topic.name,
-                    topic.partitions
-                );
-            }
+    let metadata = client.fetch_metadata(None, ANSWER_WITHIN)?;
+    let mut others = Vec::new();
+    for topic in topics {
+        let found = metadata
+            .topics()
+            .iter()
+            .find(|found| found.name() == topic.name);
+        let partitions = found.map_or(&[][..], MetadataTopic::partitions);
+        let answers = |partition: &MetadataPartition| {
+            partition.leader() >= 0
+                && client
+                    .fetch_watermarks(&topic.name, partition.id(), ANSWER_WITHIN)
+                    .is_ok()
+        };
+        if partitions.is_empty() || !partitions.iter().all(answers) {
+            return Ok(Some(topic.name.clone()));
+        }
+        if i32::try_from(partitions.len()) != Ok(topic.partitions) {
+            others.push((topic, partitions.len()));
         }
     }
-    Ok(waiting.map(|topic| topic.name.clone()))
-}
-
-/// Per topic: how many partitions have a leader, and how many there are.
-fn led_partitions(
-    client: &BaseConsumer<Quiet>,
-) -> Result<HashMap<String, (usize, usize)>, KafkaError> {
-    let metadata = client.fetch_metadata(None, Duration::from_secs(5))?;
-    let count = |topic: &MetadataTopic| {
-        let partitions = topic.partitions();
-        let led = partitions
-            .iter()
-            .filter(|partition| partition.leader() >= 0);
-        (topic.name().to_owned(), (led.count(), partitions.len()))
-    };
-    Ok(metadata.topics().iter().map(count).collect())
+    for (topic, found) in others {
+        tracing::warn!(
+            kafka.topic = topic.name,
+            "topic {} has {found} partitions, {} were asked for: left as it is, because the partition of a key \
+             depends on the number",
+            topic.name,
+            topic.partitions
+        );
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
