@@ -156,28 +156,30 @@ impl Sensor {
         self.live_changed = true;
         if step.event_time > self.last_event {
             self.last_event = step.event_time;
+            let watermark = step.event_time - step.config.lateness;
+            if self.watermark == Micros::MIN {
+                // The clock reports the sensor as it moves on; its first report must already name an instant.
+                self.watermark = watermark;
+            }
             self.advance_clock(step.event_time, step.config, step.rows);
-            self.advance_watermark(
-                step.event_time - step.config.lateness,
-                step.config,
-                step.rows,
-            );
+            self.advance_watermark(watermark, step.config, step.rows);
         }
     }
 
     /// A gateway's tick: moves on a sensor that fell silent.
     pub(super) fn tick(&mut self, at: Micros, config: &MovementConfig, rows: &mut MovementRows) {
+        let clock = self.clock;
         if at - self.spoke_at_tick >= config.quiet_after {
             self.advance_clock(at, config, rows);
         }
         self.advance_watermark(at - config.amend_horizon, config, rows);
+        self.report_since(clock, rows);
     }
 
     fn advance_clock(&mut self, to: Micros, config: &MovementConfig, rows: &mut MovementRows) {
         if to <= self.clock {
             return;
         }
-        let report_due = to.floor(REPORT) > self.clock.floor(REPORT);
         self.clock = to;
         while let Some(&Reverse((deadline, index))) = self.closing.peek()
             && deadline < to
@@ -187,9 +189,6 @@ impl Sensor {
         }
         self.panes.settle(to - config.settle);
         self.live_changed = true;
-        if report_due {
-            self.report(rows);
-        }
     }
 
     /// Closes the visits of a track that are due, and queues it again while one is open.
@@ -395,8 +394,11 @@ impl Sensor {
         }
     }
 
-    /// Writes the sensor's own row and the hours of coverage that changed.
-    fn report(&mut self, rows: &mut MovementRows) {
+    /// Once a minute of the sensor's time: its own row, and the hours of coverage that changed.
+    fn report_since(&mut self, clock: Micros, rows: &mut MovementRows) {
+        if self.clock.floor(REPORT) <= clock.floor(REPORT) {
+            return;
+        }
         for (hour, bits) in self.coverage.drain() {
             rows.up.insert((self.name.clone(), hour), UpRow { bits });
         }

@@ -244,6 +244,21 @@ fn plain(samples: &[Seen]) -> Vec<(Seen, Between)> {
 }
 
 #[test]
+fn the_first_row_of_a_sensor_names_instants_that_a_calendar_has() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(position((1, 0, 1, 0, 0)), 0);
+    let rows = fold.drain_rows();
+    let row = &rows.sensors[&DeviceId::from("ent-1")];
+    assert_eq!(
+        row.watermark,
+        instant(0) - MovementConfig::default().lateness
+    );
+    for at in [row.last_event, row.last_received, row.clock] {
+        assert_eq!(at, instant(0));
+    }
+}
+
+#[test]
 fn a_pause_of_exactly_the_idle_gap_is_one_visit_and_a_longer_one_is_two() {
     let one = folded(&plain(&[(1, 0, 1, 0, 0), (1, 300, 2, 30, 0)]));
     assert_eq!(one.visits.len(), 1);
@@ -362,6 +377,18 @@ fn a_status_is_a_sign_of_life() {
         .map(u8::count_ones)
         .sum();
     assert_eq!(up, 10, "0:00 to 1:40, in panes");
+}
+
+#[test]
+fn the_first_row_of_a_sensor_has_all_its_instants() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(position((1, 0, 1, 0, 0)), 0);
+    let rows = fold.drain_rows();
+    let row = &rows.sensors[&DeviceId::from("ent-1")];
+    assert_eq!(row.last_event, instant(0));
+    assert_eq!(row.last_received, instant(0));
+    assert_eq!(row.clock, instant(0));
+    assert_eq!(row.watermark, instant(0) - Span::from_secs(1200));
 }
 
 #[test]
