@@ -155,14 +155,15 @@ impl Sensor {
         self.spoke_at_tick = step.tick;
         self.live_changed = true;
         if step.event_time > self.last_event {
+            let clock = self.clock;
             self.last_event = step.event_time;
-            let watermark = step.event_time - step.config.lateness;
-            if self.watermark == Micros::MIN {
-                // The clock reports the sensor as it moves on; its first report must already name an instant.
-                self.watermark = watermark;
-            }
             self.advance_clock(step.event_time, step.config, step.rows);
-            self.advance_watermark(watermark, step.config, step.rows);
+            self.advance_watermark(
+                step.event_time - step.config.lateness,
+                step.config,
+                step.rows,
+            );
+            self.report_since(clock, step.rows);
         }
     }
 

@@ -380,18 +380,6 @@ fn a_status_is_a_sign_of_life() {
 }
 
 #[test]
-fn the_first_row_of_a_sensor_has_all_its_instants() {
-    let mut fold = MovementFold::new(&MovementConfig::default());
-    fold.apply(position((1, 0, 1, 0, 0)), 0);
-    let rows = fold.drain_rows();
-    let row = &rows.sensors[&DeviceId::from("ent-1")];
-    assert_eq!(row.last_event, instant(0));
-    assert_eq!(row.last_received, instant(0));
-    assert_eq!(row.clock, instant(0));
-    assert_eq!(row.watermark, instant(0) - Span::from_secs(1200));
-}
-
-#[test]
 fn rows_absorb_newer_ones() {
     let mut fold = MovementFold::new(&MovementConfig::default());
     let mut older = MovementRows::default();
