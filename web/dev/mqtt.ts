@@ -45,7 +45,9 @@ function take(buffer: Buffer): Packet | null {
     length += (byte & 127) << (7 * (i - 1));
     if (byte < 128) {
       const total = i + 1 + length;
-      return buffer.length < total ? null : { type: first >> 4, flags: first & 15, body: buffer.subarray(i + 1, total), total };
+      return buffer.length < total
+        ? null
+        : { type: first >> 4, flags: first & 15, body: buffer.subarray(i + 1, total), total };
     }
   }
   return null;

@@ -2,4 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { runnerImport } from 'vite';
 
-await runnerImport(fileURLToPath(new URL('./server.ts', import.meta.url)), { configFile: false, logLevel: 'error' });
+await runnerImport(fileURLToPath(new URL('./server.ts', import.meta.url)), {
+  configFile: false,
+  logLevel: 'error',
+});

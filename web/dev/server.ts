@@ -14,9 +14,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Overview, Problem, Series } from '../src/api/types';
+import { TYPES, ZONES } from './campus';
 import { keyed, mergeDiff, seriesDiff } from './delta';
-import { Campus, duration, EPOCH, POINTS_MAX, type Question, type Scenario, TYPES, ZONES } from './model';
+import { Campus } from './model';
 import { mqttServer } from './mqtt';
+import { EPOCH, POINTS_MAX, type Scenario } from './published';
+import { duration, type Question } from './question';
 
 const { values: flags } = parseArgs({
   options: {
@@ -33,7 +36,11 @@ const HEARTBEAT_S = 10;
 const REPLAY_S = 300;
 const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 const MIME: Record<string, string> = {
-  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
 };
 
 const campus = new Campus(flags.scenario as Scenario);
@@ -60,11 +67,23 @@ function checkedSeries(question: Question): Series {
   const [from, to] = campus.range(question, now());
   const step = duration(question.step ?? '60s');
   if (!(from < to)) {
-    throw new Refusal({ type: 'https://footfall.dev/problems/invalid-parameter', title: 'Invalid parameter', status: 400, detail: 'end must be after start' });
+    throw new Refusal({
+      type: 'https://footfall.dev/problems/invalid-parameter',
+      title: 'Invalid parameter',
+      status: 400,
+      detail: 'end must be after start',
+    });
   }
   if ((to - from) / step > POINTS_MAX) {
-    const suggested_step = ['5m', '15m', '30m', '1h', '1d'].find((wider) => (to - from) / duration(wider) <= POINTS_MAX);
-    throw new Refusal({ type: 'https://footfall.dev/problems/too-many-points', title: 'Too many points', status: 422, suggested_step });
+    const suggested_step = ['5m', '15m', '30m', '1h', '1d'].find(
+      (wider) => (to - from) / duration(wider) <= POINTS_MAX,
+    );
+    throw new Refusal({
+      type: 'https://footfall.dev/problems/too-many-points',
+      title: 'Too many points',
+      status: 422,
+      suggested_step,
+    });
   }
   return campus.series(question, now());
 }
@@ -76,21 +95,32 @@ const server = createServer((request, response) => {
   const id = `mock-${requests}`;
   if (route === undefined) return file(url.pathname, response);
   const send = (status: number, type: string, body: unknown) => {
-    response.writeHead(status, { 'content-type': type, 'cache-control': 'private, no-cache', 'x-request-id': id });
+    response.writeHead(status, {
+      'content-type': type,
+      'cache-control': 'private, no-cache',
+      'x-request-id': id,
+    });
     response.end(JSON.stringify(body));
   };
   try {
     send(200, 'application/json', route(Object.fromEntries(url.searchParams)));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    send(error.problem.status, 'application/problem+json', { ...error.problem, instance: url.pathname, request_id: id });
+    send(error.problem.status, 'application/problem+json', {
+      ...error.problem,
+      instance: url.pathname,
+      request_id: id,
+    });
   }
 });
 
 /** A built file, or the page for every other address: history fallback. */
 function file(path: string, response: ServerResponse): void {
   const wanted = join(DIST, normalize(path));
-  const found = wanted.startsWith(DIST) && existsSync(wanted) && statSync(wanted).isFile() ? wanted : join(DIST, 'index.html');
+  const found =
+    wanted.startsWith(DIST) && existsSync(wanted) && statSync(wanted).isFile()
+      ? wanted
+      : join(DIST, 'index.html');
   if (path.startsWith('/api/') || !existsSync(found)) {
     response.writeHead(404, { 'content-type': 'application/problem+json' });
     response.end(JSON.stringify({ type: 'about:blank', title: 'Not found', status: 404 }));
@@ -122,7 +152,10 @@ class Sub {
     this.params = frame.params ?? {};
     this.rate = frame.rate_hz ?? 1;
     const at = frame.since ? frame.since.offset * 1_000 : null;
-    if (at !== null && (frame.since?.epoch !== EPOCH || now() - at > REPLAY_S * 1_000 || at > now() + 2_000)) {
+    if (
+      at !== null &&
+      (frame.since?.epoch !== EPOCH || now() - at > REPLAY_S * 1_000 || at > now() + 2_000)
+    ) {
       this.send({ t: 'resync', reason: frame.since?.epoch === EPOCH ? 'expired' : 'epoch' });
       return;
     }
@@ -131,7 +164,9 @@ class Sub {
 
   private snapshot(): number {
     const at = Math.floor(now() / 1_000) * 1_000;
-    const { stream, ...body } = this.overview ? campus.overview(this.params, at) : campus.series(this.params, at);
+    const { stream, ...body } = this.overview
+      ? campus.overview(this.params, at)
+      : campus.series(this.params, at);
     this.send({ t: 'snapshot', epoch: EPOCH, to: stream.offset, d: 'zones' in body ? keyed(body) : body });
     return at;
   }
@@ -142,7 +177,10 @@ class Sub {
     if (to <= this.at) return;
     // an answer is remembered only as its instant: both are computed again from the same past
     const d = this.overview
-      ? mergeDiff(keyed(bare(campus.overview(this.params, this.at))), keyed(bare(campus.overview(this.params, to))))
+      ? mergeDiff(
+          keyed(bare(campus.overview(this.params, this.at))),
+          keyed(bare(campus.overview(this.params, to))),
+        )
       : seriesDiff(campus.series(this.params, this.at), campus.series(this.params, to));
     this.send({ t: 'delta', from: this.at / 1_000, to: to / 1_000, d });
     this.at = to;
@@ -162,13 +200,31 @@ function bare({ stream: _, ...overview }: Overview): Omit<Overview, 'stream'> {
 }
 
 if (!flags['no-stream']) {
-  const stream = new WebSocketServer({ server, path: '/api/v1/stream', handleProtocols: () => 'footfall.v1', maxPayload: 16 * 1024 });
+  const stream = new WebSocketServer({
+    server,
+    path: '/api/v1/stream',
+    handleProtocols: () => 'footfall.v1',
+    maxPayload: 16 * 1024,
+  });
   stream.on('connection', (socket) => {
     const subs = new Map<number, Sub>();
     const say = (frame: object) => socket.send(JSON.stringify(frame));
-    say({ t: 'welcome', session: 'mock', server_time: campus.stamp(now()), hb_s: HEARTBEAT_S, max_subs: 16, v: 1 });
+    say({
+      t: 'welcome',
+      session: 'mock',
+      server_time: campus.stamp(now()),
+      hb_s: HEARTBEAT_S,
+      max_subs: 16,
+      v: 1,
+    });
     const heartbeat = setInterval(
-      () => say({ t: 'hb', server_time: campus.stamp(now()), lag_ms: campus.overview({}, now()).lag_ms, watermark: campus.stamp(now()) }),
+      () =>
+        say({
+          t: 'hb',
+          server_time: campus.stamp(now()),
+          lag_ms: campus.overview({}, now()).lag_ms,
+          watermark: campus.stamp(now()),
+        }),
       HEARTBEAT_S * 1_000,
     );
     const ticker = setInterval(() => {
@@ -195,14 +251,23 @@ const mqtt = mqttServer((topic, payload) => {
   for (const position of [JSON.parse(payload)].flat()) {
     const received = now();
     const at = position.timestamp ? Date.parse(position.timestamp) : received;
-    campus.published.push({ sensor, traveler: String(position.traveler_id), type: position.traveler_type ?? 'person', at, received });
+    campus.published.push({
+      sensor,
+      traveler: String(position.traveler_id),
+      type: position.traveler_type ?? 'person',
+      at,
+      received,
+    });
   }
 });
 
 server.listen(Number(flags.port), '127.0.0.1', () => {
   mqtt.listen(Number(flags.mqtt), '127.0.0.1', () => {
     const port = (listener: Pick<Server, 'address'>) => (listener.address() as AddressInfo).port;
-    if (!flags.quiet) console.log(JSON.stringify({ http: `http://127.0.0.1:${port(server)}`, mqtt: `127.0.0.1:${port(mqtt)}` }));
+    if (!flags.quiet)
+      console.log(
+        JSON.stringify({ http: `http://127.0.0.1:${port(server)}`, mqtt: `127.0.0.1:${port(mqtt)}` }),
+      );
   });
 });
 

@@ -29,7 +29,11 @@ const budgets = [
   { name: 'JS, charts (lazy)', bytes: total(charts), max: 24 * KB },
   { name: 'JS, everything', bytes: total(files.filter((file) => file.endsWith('.js'))), max: 260 * KB },
   { name: 'CSS', bytes: total(files.filter((file) => file.endsWith('.css'))), max: 12 * KB },
-  { name: `font (${fonts.length} file)`, bytes: total(fonts, (file) => readFileSync(join(dist, 'assets', file)).length), max: 36 * KB },
+  {
+    name: `font (${fonts.length} file)`,
+    bytes: total(fonts, (file) => readFileSync(join(dist, 'assets', file)).length),
+    max: 36 * KB,
+  },
 ];
 
 // a missing part would pass every budget
@@ -37,6 +41,8 @@ let over = fonts.length !== 1 || charts.length !== 1 || route.length === 0;
 for (const { name, bytes, max } of budgets) {
   const fits = bytes <= max;
   over ||= !fits;
-  console.log(`${fits ? 'ok  ' : 'OVER'} ${name.padEnd(18)} ${(bytes / KB).toFixed(1).padStart(6)} KB of ${max / KB}`);
+  console.log(
+    `${fits ? 'ok  ' : 'OVER'} ${name.padEnd(18)} ${(bytes / KB).toFixed(1).padStart(6)} KB of ${max / KB}`,
+  );
 }
 process.exit(over ? 1 : 0);

@@ -50,7 +50,10 @@ export function csvCell(value: string | number | null | undefined): string {
 /** A name that says what is inside, from the filters, fit for any file system. */
 export function csvName({ site, search, tz }: CsvContext, at: number): string {
   const { start, end, window, step, sensor, type } = effective(search);
-  const compact = (word: string) => stamp(resolve(word, at, tz), tz).slice(0, 16).replace(/:/g, '');
+  const compact = (word: string) =>
+    stamp(resolve(word, at, tz), tz)
+      .slice(0, 16)
+      .replace(/:/g, '');
   const parts = ['footfall', site, compact(start), 'to', compact(end), `${window}-per-${step}`];
   if (sensor) parts.push(sensor.join('+'));
   if (type) parts.push(type.join('+'));

@@ -2,8 +2,9 @@
  * How values are printed: numbers, shares, speeds, lengths of time, and instants in the site's zone. The
  * only module that turns a value into text; made once per locale and zone.
  */
-import { makeTranslate } from './i18n/catalogue';
+
 import type { Catalogue, Translate } from './i18n/catalogue';
+import { makeTranslate } from './i18n/catalogue';
 
 export interface Format {
   readonly locale: string;

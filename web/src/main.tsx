@@ -4,7 +4,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { makeQueryClient, overviewQuery, siteQuery } from './api/queries';
-import { router } from './router';
+import { makeRouter } from './router';
 import './styles/index.css';
 
 async function start(): Promise<void> {
@@ -21,7 +21,7 @@ async function start(): Promise<void> {
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}>
-        <RouterProvider router={router} />
+        <RouterProvider router={makeRouter()} />
       </QueryClientProvider>
     </StrictMode>,
   );

@@ -7,6 +7,7 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  type RouterHistory,
   useNavigate,
   useSearch,
 } from '@tanstack/react-router';
@@ -27,19 +28,25 @@ const todayRoute = createRoute({
   component: lazyRouteComponent(() => import('./views/Today')),
 });
 
-export const router = createRouter({
-  routeTree: rootRoute.addChildren([todayRoute]),
-  basepath: import.meta.env.BASE_URL,
-  parseSearch,
-  stringifySearch,
-  // the page is long and its filters are at its top: changing one must not move the reader
-  scrollRestoration: false,
-  defaultPreload: false,
-});
+const routeTree = rootRoute.addChildren([todayRoute]);
+
+/** A router over the browser's history, or over the one that a test brings. */
+export function makeRouter(history?: RouterHistory) {
+  return createRouter({
+    routeTree,
+    ...(history ? { history } : {}),
+    basepath: import.meta.env.BASE_URL,
+    parseSearch,
+    stringifySearch,
+    // the page is long and its filters are at its top: changing one must not move the reader
+    scrollRestoration: false,
+    defaultPreload: false,
+  });
+}
 
 declare module '@tanstack/react-router' {
   interface Register {
-    router: typeof router;
+    router: ReturnType<typeof makeRouter>;
   }
 }
 

@@ -23,7 +23,10 @@ export function SpeechProvider({ wishes, siteLocale, tz, children }: SpeechProps
   const language = chooseLanguage([...wishes, siteLocale]);
   const catalogue = useCatalogue(language);
   const locale = chooseLocale(language, [siteLocale, navigator.language]);
-  const speech = useMemo(() => (catalogue === null ? null : makeSpeech(catalogue, locale, tz)), [catalogue, locale, tz]);
+  const speech = useMemo(
+    () => (catalogue === null ? null : makeSpeech(catalogue, locale, tz)),
+    [catalogue, locale, tz],
+  );
   useEffect(() => {
     document.documentElement.lang = language;
   }, [language]);

@@ -3,9 +3,10 @@
  * answers fresh, so nothing refetches by itself; `live/` decides when to ask again.
  */
 import { keepPreviousData, QueryClient, queryOptions } from '@tanstack/react-query';
-import { client, unwrap } from './client';
 import { parseDuration } from '../time/range';
+import { client, unwrap } from './client';
 import { ApiError } from './problem';
+import type { paths } from './schema';
 import type { Overview, Series } from './types';
 
 export const TODAY_METRICS = 'entries,speed_avg,speed_min,speed_max';
@@ -32,7 +33,9 @@ export function makeQueryClient(): QueryClient {
         networkMode: 'always',
         // a screen on a wall, loaded while the server was away, comes up by itself
         refetchInterval: ({ state }) =>
-          state.status === 'error' && state.data === undefined && isRetryable(state.error) ? RETRY_EMPTY_MS : false,
+          state.status === 'error' && state.data === undefined && isRetryable(state.error)
+            ? RETRY_EMPTY_MS
+            : false,
         retry: (failures, error) => failures + 1 < ATTEMPTS_MAX && isRetryable(error),
         retryDelay: (failures) => Math.min(500 * 2 ** failures, 5_000),
       },
@@ -68,7 +71,9 @@ export const typesQuery = queryOptions({
   staleTime: LIST_FRESH_MS,
   queryFn: ({ signal }) =>
     everyPage((cursor) =>
-      unwrap(client.GET('/api/v1/traveler-types', { signal, params: { query: { limit: LIST_LIMIT, cursor } } })),
+      unwrap(
+        client.GET('/api/v1/traveler-types', { signal, params: { query: { limit: LIST_LIMIT, cursor } } }),
+      ),
     ),
 });
 
@@ -109,9 +114,12 @@ export function seriesQuery(params: SeriesParams, edge: string) {
   });
 }
 
+type SeriesQuery = NonNullable<paths['/api/v1/series']['get']['parameters']['query']>;
+
 /** Too many points for one answer: the server names a step that fits, and that is asked instead. */
 async function seriesOrCoarser(params: SeriesParams, signal: AbortSignal): Promise<Series> {
-  const ask = (query: SeriesParams) => unwrap(client.GET('/api/v1/series', { signal, params: { query } }));
+  const ask = (query: SeriesParams) =>
+    unwrap(client.GET('/api/v1/series', { signal, params: { query: query as SeriesQuery } }));
   try {
     return await ask(params);
   } catch (error) {

@@ -16,6 +16,11 @@ export type SilentSensor = Schemas['SilentSensor'];
 export type Series = Schemas['Series'];
 export type SeriesItem = Schemas['SeriesItem'];
 export type StreamCursor = Schemas['StreamCursor'];
+export type SeriesDelta = Schemas['SeriesDelta'];
+export type OverviewState = Schemas['OverviewState'];
+export type ServerMessage = Schemas['ServerMessage'];
+export type ClientMessage = Schemas['ClientMessage'];
+export type Topic = Schemas['Topic'];
 export type Problem = Schemas['Problem'];
 
 /** The metrics that the Today page draws. */

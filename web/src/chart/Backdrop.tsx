@@ -28,7 +28,11 @@ export function Backdrop({ picture }: { picture: Picture }) {
   return (
     <>
       {picture.axis.marks.map(({ value, label }) => (
-        <div key={value} className={value === 0 ? 'grid axis' : 'grid'} style={{ bottom: `${place.y(value)}%` }}>
+        <div
+          key={value}
+          className={value === 0 ? 'grid axis' : 'grid'}
+          style={{ bottom: `${place.y(value)}%` }}
+        >
           <span className="ax">{label}</span>
         </div>
       ))}
@@ -44,7 +48,9 @@ export function Backdrop({ picture }: { picture: Picture }) {
           style={{ left: `${place.x(from)}%`, width: `${place.x(to) - place.x(from)}%` }}
         />
       ))}
-      {picture.present !== null && <div className="present" style={{ left: `${place.x(picture.present)}%` }} />}
+      {picture.present !== null && (
+        <div className="present" style={{ left: `${place.x(picture.present)}%` }} />
+      )}
       {picture.tail !== null && picture.present !== null && (
         <div
           className="bracket"

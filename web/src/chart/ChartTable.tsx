@@ -2,20 +2,23 @@
  * The same windows as a real table, 25 rows a page, the latest first on the screen's last page. On paper
  * every row is printed.
  */
-import { useState, useSyncExternalStore } from 'react';
+import { useRef, useState, useSyncExternalStore } from 'react';
+import { useTakeFocus } from '../parts/useTakeFocus';
 import { useSpeech } from '../speech';
 import { isMeasured } from './model';
 import type { Picture } from './picture';
 
 export const ROWS_PER_PAGE = 25;
 
-export default function ChartTable({ picture }: { picture: Picture }) {
+export default function ChartTable({ picture, takesFocus }: { picture: Picture; takesFocus: boolean }) {
   const { t } = useSpeech();
   const { windows, table, title } = picture;
   const total = windows.ends.length;
   const lastPage = Math.max(0, Math.ceil(total / ROWS_PER_PAGE) - 1);
   // null stays on the newest page while windows are added
   const [page, setPage] = useState<number | null>(null);
+  const region = useRef<HTMLElement>(null);
+  useTakeFocus(region, takesFocus);
   const paper = useSyncExternalStore(watchPaper, isPaper);
   const current = Math.min(page ?? lastPage, lastPage);
   const from = paper ? 0 : current * ROWS_PER_PAGE;
@@ -26,7 +29,7 @@ export default function ChartTable({ picture }: { picture: Picture }) {
   return (
     <div className="chart-table">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table scrolls inside and must be reachable by keyboard */}
-      <section className="scroll" aria-label={title} tabIndex={0}>
+      <section className="scroll" aria-label={title} tabIndex={0} ref={region}>
         <table className="data">
           <thead>
             <tr>
@@ -52,7 +55,12 @@ export default function ChartTable({ picture }: { picture: Picture }) {
         </table>
       </section>
       <p className="pager no-print">
-        <button className="button" type="button" disabled={current === 0} onClick={() => setPage(current - 1)}>
+        <button
+          className="button"
+          type="button"
+          disabled={current === 0}
+          onClick={() => setPage(current - 1)}
+        >
           {t('earlier')}
         </button>
         <button

@@ -5,6 +5,7 @@
  */
 import { type KeyboardEvent, type PointerEvent, useRef, useState } from 'react';
 import { useDebounced } from '../parts/useDebounced';
+import { useTakeFocus } from '../parts/useTakeFocus';
 import { useSpeech } from '../speech';
 import { Backdrop, placeOf, Words } from './Backdrop';
 import { instantOf } from './model';
@@ -23,12 +24,14 @@ interface Cursor {
   from: 'keys' | 'pointer';
 }
 
-export function TimeChart({ picture }: { picture: Picture }) {
+export function TimeChart({ picture, takesFocus }: { picture: Picture; takesFocus: boolean }) {
   const { t } = useSpeech();
+  const application = useRef<HTMLDivElement>(null);
   const plot = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLDivElement>(null);
   const width = useWidth(plot);
   const [cursor, setCursor] = useState<Cursor | null>(null);
+  useTakeFocus(application, takesFocus);
   usePlot(canvas, picture, width, PLOT_HEIGHT_PX);
 
   const { windows, lines } = picture;
@@ -45,21 +48,11 @@ export function TimeChart({ picture }: { picture: Picture }) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || shown.last < shown.first) return;
-    const at = index ?? shown.last;
-    const step = event.shiftKey ? BIG_STEP : 1;
-    const moves: Record<string, () => void> = {
-      ArrowLeft: () => move(at - step),
-      ArrowRight: () => move(at + step),
-      Home: () => move(shown.first),
-      End: () => move(shown.last),
-      ArrowUp: () => move(at, -1),
-      ArrowDown: () => move(at, 1),
-      Escape: () => setCursor(null),
-    };
-    const act = moves[event.key];
-    if (act === undefined) return;
+    const to = stepOf(event, index ?? shown.last, shown);
+    if (to === null) return;
     event.preventDefault();
-    act();
+    if (to === 'leave') setCursor(null);
+    else move(to.index, to.lines);
   };
   const onPointerMove = (event: PointerEvent) => {
     const box = plot.current?.getBoundingClientRect();
@@ -77,6 +70,7 @@ export function TimeChart({ picture }: { picture: Picture }) {
   return (
     <>
       <div
+        ref={application}
         className="chart"
         role="application"
         aria-roledescription={t('timeChart')}
@@ -96,7 +90,12 @@ export function TimeChart({ picture }: { picture: Picture }) {
           <div className="plot-canvas" ref={canvas} />
           <Words picture={picture} width={width} height={PLOT_HEIGHT_PX} />
           {index !== null && line !== undefined && (
-            <CursorMark picture={picture} index={index} value={line.values[index] ?? null} reading={reading} />
+            <CursorMark
+              picture={picture}
+              index={index}
+              value={line.values[index] ?? null}
+              reading={reading}
+            />
           )}
         </div>
       </div>
@@ -105,6 +104,31 @@ export function TimeChart({ picture }: { picture: Picture }) {
       </p>
     </>
   );
+}
+
+type Step = { index: number; lines: number } | 'leave';
+
+/** Where a key leads from window `at`; null for a key that is not the chart's. */
+function stepOf(event: KeyboardEvent, at: number, shown: Shown): Step | null {
+  const by = event.shiftKey ? BIG_STEP : 1;
+  switch (event.key) {
+    case 'ArrowLeft':
+      return { index: at - by, lines: 0 };
+    case 'ArrowRight':
+      return { index: at + by, lines: 0 };
+    case 'Home':
+      return { index: shown.first, lines: 0 };
+    case 'End':
+      return { index: shown.last, lines: 0 };
+    case 'ArrowUp':
+      return { index: at, lines: -1 };
+    case 'ArrowDown':
+      return { index: at, lines: 1 };
+    case 'Escape':
+      return 'leave';
+    default:
+      return null;
+  }
 }
 
 function CursorMark(props: { picture: Picture; index: number; value: number | null; reading: string }) {
@@ -119,8 +143,13 @@ function CursorMark(props: { picture: Picture; index: number; value: number | nu
   );
 }
 
+interface Shown {
+  first: number;
+  last: number;
+}
+
 /** The windows inside the axis; those trimmed away at its left are in the table only. */
-function shownWindows(picture: Picture): { first: number; last: number } {
+function shownWindows(picture: Picture): Shown {
   const { ends } = picture.windows;
   const first = ends.findIndex((end) => end > picture.domain.from);
   return { first: first < 0 ? ends.length : first, last: ends.length - 1 };

@@ -39,17 +39,18 @@ const NARROW_PX = 380;
 export function placeLabels(wishes: readonly LabelWish[], frame: Frame): Label[] {
   const placed: Label[] = [];
   for (const wish of wishes) {
-    const label = fit(wish, frame, placed);
+    const label = placeOne(wish, frame, placed);
     if (label !== null) placed.push(label);
   }
   return placed;
 }
 
-function fit(wish: LabelWish, frame: Frame, placed: readonly Label[]): Label | null {
+function placeOne(wish: LabelWish, frame: Frame, placed: readonly Label[]): Label | null {
   const text = frame.width < NARROW_PX && wish.short !== undefined ? wish.short : wish.text;
   const width = text.length * CHAR_PX[wish.tone];
   const room = frame.width + frame.gutter;
-  const wanted = wish.anchor === 'start' ? wish.x : wish.anchor === 'end' ? wish.x - width : wish.x - width / 2;
+  const wanted =
+    wish.anchor === 'start' ? wish.x : wish.anchor === 'end' ? wish.x - width : wish.x - width / 2;
   // words at the right of a mark turn to its left when they would leave the chart
   const turned = wish.anchor === 'start' && wanted + width > room ? wish.x - width - 14 : wanted;
   const left = Math.max(0, Math.min(turned, room - width));

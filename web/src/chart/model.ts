@@ -136,13 +136,17 @@ export function stretchOf(windows: Windows, counts: Values, options: StretchOpti
   }
   const span = Math.max(range.to - from, SPAN_MIN_MS);
   const tickMs = tickStep(follows ? span * (1 + AHEAD) : span, ticksMax);
-  const to = follows ? ceilToTick(range.to + span * AHEAD, tickMs, tz) : Math.max(range.to, from + windows.stepMs);
+  const to = follows
+    ? ceilToTick(range.to + span * AHEAD, tickMs, tz)
+    : Math.max(range.to, from + windows.stepMs);
   const trimmed = from > range.from;
   return {
     domain: { from, to },
     tickMs,
-    noneBefore: trimmed && firstCount > firstMeasured && firstMeasured >= 0 ? startOf(windows, firstCount) : null,
-    unmeasuredBefore: trimmed && firstMeasured > 0 ? (windows.ends[firstMeasured] ?? 0) - windows.stepMs : null,
+    noneBefore:
+      trimmed && firstCount > firstMeasured && firstMeasured >= 0 ? startOf(windows, firstCount) : null,
+    unmeasuredBefore:
+      trimmed && firstMeasured > 0 ? (windows.ends[firstMeasured] ?? 0) - windows.stepMs : null,
   };
 }
 
@@ -156,7 +160,9 @@ export function valueAxis(max: number, stepMin: number): { top: number; marks: n
   if (wanted > 4 * stepMin) {
     const rough = wanted / 4;
     const power = 10 ** Math.floor(Math.log10(rough));
-    step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => wanted / candidate <= 4 + 1e-9) ?? power * 10;
+    step =
+      [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => wanted / candidate <= 4 + 1e-9) ??
+      power * 10;
   }
   const intervals = Math.max(2, Math.ceil(wanted / step - 1e-9));
   const marks = Array.from({ length: intervals + 1 }, (_, i) => i * step);

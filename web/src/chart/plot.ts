@@ -38,7 +38,11 @@ export interface Plot {
 
 export function createPlot(host: HTMLElement, first: PlotSpec, width: number, height: number): Plot {
   let spec = first;
-  const chart = new uPlot(options(host, () => spec, width, height), dataOf(spec), host);
+  const chart = new uPlot(
+    options(host, () => spec, width, height),
+    dataOf(spec),
+    host,
+  );
   return {
     update(next) {
       spec = next;

@@ -8,7 +8,12 @@ import { tailStart } from './model';
 import type { Picture } from './picture';
 import type { Plot, PlotLine, PlotSpec } from './plot';
 
-export function usePlot(host: RefObject<HTMLDivElement | null>, picture: Picture, width: number, height: number): void {
+export function usePlot(
+  host: RefObject<HTMLDivElement | null>,
+  picture: Picture,
+  width: number,
+  height: number,
+): void {
   const plot = useRef<Plot | null>(null);
   const latest = useRef({ picture, width, height });
   latest.current = { picture, width, height };
@@ -59,7 +64,11 @@ export function specOf(picture: Picture): PlotSpec {
       continue;
     }
     lines.push({ values: values.map((value, i) => (i < tail ? value : null)), colour, ...style });
-    lines.push({ values: values.map((value, i) => (i >= tail - 1 ? value : null)), colour: line.tailColour, ...style });
+    lines.push({
+      values: values.map((value, i) => (i >= tail - 1 ? value : null)),
+      colour: line.tailColour,
+      ...style,
+    });
   }
   const bands = picture.bands.map(({ high, low, colour }) => ({
     high: indexOf.get(high) ?? 0,

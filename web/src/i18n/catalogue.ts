@@ -9,7 +9,9 @@ export type Message = string | Plural;
 export type Key = keyof typeof en;
 export type Catalogue = Readonly<Record<Key, Message>>;
 
-type Names<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
+type Names<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Names<Rest>
+  : never;
 type NamesOf<M> = M extends string ? Names<M> : M extends Plural ? Names<M['other']> | 'n' : never;
 type VarsOf<K extends Key> = Record<NamesOf<(typeof en)[K]>, string | number>;
 
@@ -24,7 +26,11 @@ export function makeTranslate(catalogue: Catalogue, locale: string): Translate {
     const vars: Record<string, string | number> = rest[0] ?? {};
     const message = catalogue[key];
     const text =
-      typeof message === 'string' ? message : plural.select(Number(vars.n)) === 'one' ? message.one : message.other;
+      typeof message === 'string'
+        ? message
+        : plural.select(Number(vars.n)) === 'one'
+          ? message.one
+          : message.other;
     return text.replace(/\{(\w+)\}/g, (_, name: string) => {
       const value = vars[name];
       return typeof value === 'number' ? number.format(value) : (value ?? '');
@@ -36,14 +42,29 @@ export function makeTranslate(catalogue: Catalogue, locale: string): Translate {
 export function pseudo(catalogue: Catalogue): Catalogue {
   const entries = Object.entries(catalogue).map(([key, message]) => [
     key,
-    typeof message === 'string' ? stretch(message) : { one: stretch(message.one), other: stretch(message.other) },
+    typeof message === 'string'
+      ? stretch(message)
+      : { one: stretch(message.one), other: stretch(message.other) },
   ]);
   return Object.fromEntries(entries) as Catalogue;
 }
 
-const ACCENTS: Record<string, string> = { a: 'á', e: 'é', i: 'í', o: 'ó', u: 'ú', A: 'Á', E: 'É', O: 'Ó', y: 'ý', n: 'ñ' };
+const ACCENTS: Record<string, string> = {
+  a: 'á',
+  e: 'é',
+  i: 'í',
+  o: 'ó',
+  u: 'ú',
+  A: 'Á',
+  E: 'É',
+  O: 'Ó',
+  y: 'ý',
+  n: 'ñ',
+};
 
 function stretch(text: string): string {
-  const words = text.split(/(\{\w+\})/).map((part) => (part.startsWith('{') ? part : part.replace(/[aeiouAEOyn]/g, (c) => ACCENTS[c] ?? c)));
+  const words = text
+    .split(/(\{\w+\})/)
+    .map((part) => (part.startsWith('{') ? part : part.replace(/[aeiouAEOyn]/g, (c) => ACCENTS[c] ?? c)));
   return `${words.join('')}${'~'.repeat(Math.ceil(text.length / 3))}`;
 }

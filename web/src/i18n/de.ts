@@ -116,9 +116,9 @@ export const de: Catalogue = {
   entriesRolling: 'Eintritte in {window}, alle {step}',
   walkingSpeed: 'Gehgeschwindigkeit, m/s',
   table: 'Tabelle',
-  chart: 'Diagramm',
   tableOf: ' zu {title}',
-  chartHelp: '{title}, {from} bis {to}. Links und rechts gehen einen Punkt weiter, mit Umschalt zehn, t zeigt die Tabelle.',
+  chartHelp:
+    '{title}, {from} bis {to}. Links und rechts gehen einen Punkt weiter, mit Umschalt zehn, t zeigt die Tabelle.',
   chartHelpSeries:
     '{title}, {from} bis {to}. Links und rechts gehen einen Punkt weiter, mit Umschalt zehn, auf und ab wechseln die Linie, t zeigt die Tabelle.',
   timeChart: 'Zeitdiagramm',
@@ -188,7 +188,6 @@ export const de: Catalogue = {
   sensorSilent: 'Sensor meldet nichts mehr',
   sensorNever: 'Sensor hat noch nie gemeldet',
   lastSeen: '{zone}, zuletzt {time}',
-  inZoneOnly: '{zone}',
   silentFor: 'stumm {time}',
   reportingAgain: 'meldet wieder',
   nothingNeeds: 'Nichts braucht Aufmerksamkeit.',

@@ -2,8 +2,9 @@
  * Which language is spoken: what the URL asks for, else what the reader chose, else the browser, else the
  * site. English is in the first download; the others come when they are wanted.
  */
-import { pseudo } from './catalogue';
+
 import type { Catalogue } from './catalogue';
+import { pseudo } from './catalogue';
 import { en } from './en';
 import { LANGUAGES, type Language } from './languages';
 

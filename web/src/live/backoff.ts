@@ -25,8 +25,10 @@ export interface Ending {
 
 /** What to do after a connection has ended; `random` gives 0..1. */
 export function nextTry(ending: Ending, random: () => number): NextTry {
-  if (ending.code === CLOSE.unauthenticated || ending.code === CLOSE.forbiddenOrigin) return { kind: 'never' };
-  if (ending.code === CLOSE.limited) return { kind: 'after', ms: retryAfterMs(ending.reason) + random() * BASE_MS };
+  if (ending.code === CLOSE.unauthenticated || ending.code === CLOSE.forbiddenOrigin)
+    return { kind: 'never' };
+  if (ending.code === CLOSE.limited)
+    return { kind: 'after', ms: retryAfterMs(ending.reason) + random() * BASE_MS };
   if (ending.failures >= FAILURES_BEFORE_POLLING) return { kind: 'after', ms: RETRY_WHILE_POLLING_MS };
   // everybody lost the same server at the same moment: come back spread out
   if (ending.code === CLOSE.deploy) return { kind: 'after', ms: random() * DEPLOY_SPREAD_MS };

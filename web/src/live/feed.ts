@@ -3,14 +3,14 @@
  * or a `resync` asks REST again and subscribes with the new cursor.
  */
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
-import type { Overview, Series } from '../api/types';
+import type { Overview, Series, ServerMessage, Topic } from '../api/types';
 import { type Delta, overviewFromSnapshot, type Patched, patchOverview, patchSeries } from './patch';
-import type { Cursor, JsonObject, ServerFrame } from './protocol';
+import type { Cursor, JsonObject } from './protocol';
 import type { LiveSocket } from './socket';
 
 /** What a topic's answer is, how a snapshot becomes one, and how a delta changes it. */
 export interface TopicRules<T> {
-  topic: string;
+  topic: Topic;
   fromSnapshot: (d: JsonObject, epoch: string, offset: number) => T;
   patch: (data: T, delta: Delta) => Patched<T>;
 }
@@ -92,14 +92,17 @@ export class Feed<T extends { stream: Cursor }> {
     await this.queries.refetchQueries({ queryKey: this.options.key, exact: true }, { throwOnError: true });
   }
 
-  private received(frame: ServerFrame): void {
+  private received(frame: ServerMessage): void {
     switch (frame.t) {
       case 'snapshot':
-        this.gather(this.options.rules.fromSnapshot(frame.d, frame.epoch, frame.to));
+        this.gather(this.options.rules.fromSnapshot(frame.d as JsonObject, frame.epoch, frame.to));
         return;
       case 'delta': {
         const current = this.pending ?? this.cached();
-        const patched = current === undefined ? { kind: 'gap' as const } : this.options.rules.patch(current, frame);
+        const patched =
+          current === undefined
+            ? { kind: 'gap' as const }
+            : this.options.rules.patch(current, frame as Delta);
         if (patched.kind === 'applied') this.gather(patched.data);
         else if (patched.kind === 'gap') this.resync();
         return;

@@ -7,7 +7,7 @@ import { ApiError } from '../api/problem';
 import { correctClock, now } from '../time/clock';
 import { Feed, type TopicRules } from './feed';
 import type { Cursor } from './protocol';
-import { type LinkState, LiveSocket } from './socket';
+import type { LinkState, LiveSocket } from './socket';
 
 export const POLL_MS = 10_000;
 const SHOW_EVERY_MS = 1_000;
@@ -73,8 +73,17 @@ export class LiveHub {
   }
 
   /** Keeps a cached answer live until the returned function is called. */
-  follow<T extends { stream: Cursor }>(rules: TopicRules<T>, key: QueryKey, params: Record<string, string>): () => void {
-    const feed = new Feed<T>(this.queries, this.socket, { rules, key, params, onPending: () => this.showSoon() });
+  follow<T extends { stream: Cursor }>(
+    rules: TopicRules<T>,
+    key: QueryKey,
+    params: Record<string, string>,
+  ): () => void {
+    const feed = new Feed<T>(this.queries, this.socket, {
+      rules,
+      key,
+      params,
+      onPending: () => this.showSoon(),
+    });
     this.feeds.add(feed);
     this.shownAt ??= now();
     feed.open();

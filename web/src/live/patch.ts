@@ -2,7 +2,7 @@
  * How a delta changes what is already known. Pure: an overview is patched by RFC 7396, a series by index.
  * Each result carries its own position in the stream, so that data and position can never part.
  */
-import type { Overview, OverviewZone, Series, SeriesItem, SilentSensor } from '../api/types';
+import type { Overview, OverviewZone, Series, SeriesDelta, SeriesItem, SilentSensor } from '../api/types';
 import type { Json, JsonObject } from './protocol';
 
 export interface Delta {
@@ -31,7 +31,7 @@ function isObject(value: Json | undefined): value is JsonObject {
 
 /** The overview of a snapshot: `zones` and `silent_sensors` come keyed by id there. */
 export function overviewFromSnapshot(d: JsonObject, epoch: string, offset: number): Overview {
-  return fromKeyed(d, { topic: 'overview', epoch, offset });
+  return fromKeyed(d, { topic: 'overview', filter: '', epoch, offset });
 }
 
 export function patchOverview(overview: Overview, delta: Delta): Patched<Overview> {
@@ -50,7 +50,9 @@ function toKeyed(overview: Overview): JsonObject {
   return {
     ...rest,
     zones: Object.fromEntries(zones.map((zone, order) => [zone.id, { ...zone, order }])),
-    silent_sensors: Object.fromEntries(silent_sensors.map((sensor, order) => [sensor.id, { ...sensor, order }])),
+    silent_sensors: Object.fromEntries(
+      silent_sensors.map((sensor, order) => [sensor.id, { ...sensor, order }]),
+    ),
   };
 }
 
@@ -106,16 +108,6 @@ function silentOf(row: JsonObject): SilentSensor {
   };
 }
 
-/** The body of a series delta, as the client relies on it. */
-interface SeriesDelta {
-  k: number;
-  i: number;
-  replace?: [number, Record<string, number | string | null>][];
-  watermark?: string | null;
-  end?: string;
-  [metric: string]: unknown;
-}
-
 export function patchSeries(series: Series, delta: Delta): Patched<Series> {
   const position = series.stream.offset;
   if (delta.to <= position) return { kind: 'old' };
@@ -133,6 +125,7 @@ export function patchSeries(series: Series, delta: Delta): Patched<Series> {
       ...series,
       end: d.end ?? series.end,
       watermark: d.watermark === undefined ? series.watermark : d.watermark,
+      stale: d.stale ?? series.stale,
       series: series.series.with(d.k, patched),
       stream: { ...series.stream, offset: delta.to },
     },
@@ -158,16 +151,19 @@ function setColumn(item: SeriesItem, name: string, values: Column): void {
 }
 
 function appendedOf(d: SeriesDelta, name: string): Column {
-  const appended = d[name];
+  const appended = (d as unknown as Record<string, unknown>)[name];
   return Array.isArray(appended) ? appended : [];
 }
 
 /** Late data first, then the new windows at the right edge. An untouched column stays the same array. */
 function patchColumn(values: Column, d: SeriesDelta, name: string, grown: number): Column {
-  const replaced = (d.replace ?? []).filter(([, row]) => name in row);
+  const replaced = (d.replace ?? []).flatMap(([index, cells]) => {
+    const row: Record<string, number | string | null | undefined> = cells;
+    return name in row ? [[index, row[name] ?? null] as const] : [];
+  });
   if (replaced.length === 0 && grown === 0) return values;
   const copy = values.slice();
-  for (const [index, row] of replaced) copy[index] = row[name] ?? null;
+  for (const [index, value] of replaced) copy[index] = value;
   const appended = appendedOf(d, name);
   for (let i = 0; i < grown; i += 1) copy.push(appended[i] ?? null);
   return copy;

@@ -2,18 +2,20 @@
  * The one socket of the tab: keeps a connection, repeats the subscriptions on a new one, watches the
  * heartbeat and backs off. It knows nothing of what the data mean; `hub.ts` does.
  */
+
+import type { ClientMessage, ServerMessage, Topic } from '../api/types';
 import { FAILURES_BEFORE_POLLING, nextTry, STABLE_MS } from './backoff';
-import { CLOSE, type ClientFrame, type Cursor, parseFrame, type ServerFrame, SUBPROTOCOL } from './protocol';
+import { CLOSE, type Cursor, parseFrame, SUBPROTOCOL } from './protocol';
 
 /** `down` while a retry is due, `polling` when the page should ask by REST meanwhile. */
 export type LinkState = 'connecting' | 'open' | 'down' | 'polling' | 'refused';
 
 export interface Subscription {
-  topic: string;
+  topic: Topic;
   params: Record<string, string>;
   /** Where to continue; asked again on every new connection. */
   since: () => Cursor | null;
-  onFrame: (frame: ServerFrame & { id: number }) => void;
+  onFrame: (frame: ServerMessage & { id: number }) => void;
 }
 
 export interface SocketEvents {
@@ -106,7 +108,7 @@ export class LiveSocket {
     for (const id of this.subscriptions.keys()) this.send({ t: 'rate', id, hz });
   }
 
-  private received(frame: ServerFrame | null): void {
+  private received(frame: ServerMessage | null): void {
     this.watch();
     if (frame === null) return;
     switch (frame.t) {
@@ -130,7 +132,8 @@ export class LiveSocket {
         this.subscriptions.get(frame.id)?.onFrame(frame);
         return;
       case 'error':
-        if (typeof frame.id === 'number') this.subscriptions.get(frame.id)?.onFrame({ ...frame, id: frame.id });
+        if (typeof frame.id === 'number')
+          this.subscriptions.get(frame.id)?.onFrame({ ...frame, id: frame.id });
         return;
       case 'pong':
       case 'done':
@@ -158,12 +161,15 @@ export class LiveSocket {
   /** (Re)starts the watch for silence; also covers a connection that never says welcome. */
   private watch(): void {
     clearTimeout(this.staleTimer);
-    this.staleTimer = setTimeout(() => {
-      const ws = this.ws;
-      // the closing handshake would take its own time on a dead line: let go first
-      this.ended({ code: CLOSE.heartbeat, reason: '' });
-      ws?.close(CLOSE.heartbeat);
-    }, this.heartbeatS * STALE_FACTOR * 1_000);
+    this.staleTimer = setTimeout(
+      () => {
+        const ws = this.ws;
+        // the closing handshake would take its own time on a dead line: let go first
+        this.ended({ code: CLOSE.heartbeat, reason: '' });
+        ws?.close(CLOSE.heartbeat);
+      },
+      this.heartbeatS * STALE_FACTOR * 1_000,
+    );
   }
 
   private sendSub(id: number, subscription: Subscription): void {
@@ -171,7 +177,7 @@ export class LiveSocket {
     this.send({ t: 'sub', id, topic, params, rate_hz: this.rateHz, since: since() });
   }
 
-  private send(frame: ClientFrame): void {
+  private send(frame: ClientMessage): void {
     if (this.ws?.readyState === WebSocket.OPEN) this.ws.send(JSON.stringify(frame));
   }
 

@@ -2,7 +2,7 @@
  * A figure named by its heading: the chart, or the same windows as a table, and the sentence that sums it
  * up. Loading, failing and loaded are equally tall.
  */
-import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, lazy, Suspense, useState } from 'react';
 import type { Picture } from '../chart/picture';
 import { TimeChart } from '../chart/TimeChart';
 import { getPrefs } from '../prefs';
@@ -24,36 +24,29 @@ export interface ChartFigureProps {
 
 export function ChartFigure({ id, title, picture, error, onRetry, nothing }: ChartFigureProps) {
   const { t } = useSpeech();
-  const figure = useRef<HTMLElement>(null);
   const [table, setTable] = useState(false);
-  const [byKey, setByKey] = useState(0);
+  // chart and table replace each other: the one that comes takes the focus of the one that went
+  const [takesFocus, setTakesFocus] = useState(false);
   const heading = picture?.title ?? title;
-
-  // the element that had the focus is gone: its successor takes it
-  useEffect(() => {
-    if (byKey > 0) figure.current?.querySelector<HTMLElement>('.chart, .scroll')?.focus();
-  }, [byKey]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 't' || event.ctrlKey || event.metaKey || event.altKey || !getPrefs().shortcuts) return;
     if (picture === null) return;
     event.preventDefault();
+    setTakesFocus(!(event.target instanceof HTMLButtonElement));
     setTable((shown) => !shown);
-    const onButton = event.target instanceof HTMLButtonElement;
-    if (!onButton) setByKey((count) => count + 1);
+  };
+  const onToggle = () => {
+    setTakesFocus(false);
+    setTable((shown) => !shown);
   };
 
   return (
-    <figure className="block" aria-labelledby={`h-${id}`} ref={figure} onKeyDown={onKeyDown}>
+    <figure className="block" aria-labelledby={`h-${id}`} onKeyDown={onKeyDown}>
       <div className="fig-head">
         <h2 id={`h-${id}`}>{heading}</h2>
         {picture !== null && (
-          <button
-            className="link-button table-toggle"
-            type="button"
-            aria-pressed={table}
-            onClick={() => setTable((shown) => !shown)}
-          >
+          <button className="link-button table-toggle" type="button" aria-pressed={table} onClick={onToggle}>
             {t('table')}
             <span className="vh">{t('tableOf', { title: heading })}</span>
           </button>
@@ -76,10 +69,10 @@ export function ChartFigure({ id, title, picture, error, onRetry, nothing }: Cha
           <ChartSkeleton label={t('loadingChart', { title: heading })} />
         ) : table ? (
           <Suspense fallback={<ChartSkeleton label={t('loadingChart', { title: heading })} />}>
-            <ChartTable picture={picture} />
+            <ChartTable picture={picture} takesFocus={takesFocus} />
           </Suspense>
         ) : (
-          <TimeChart picture={picture} />
+          <TimeChart picture={picture} takesFocus={takesFocus} />
         )}
       </Boundary>
       <figcaption>{picture?.caption ?? ' '}</figcaption>

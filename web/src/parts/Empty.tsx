@@ -8,7 +8,7 @@ const EXAMPLE = '{"traveler_id":"a-1","x":1.5,"y":4.2}';
 export default function Empty({ site }: { site: Site | undefined }) {
   const { t } = useSpeech();
   const topic = site?.mqtt_topic ?? 'footfall/{site}/{device}/positions';
-  const address = (site as { mqtt?: string | null } | undefined)?.mqtt ?? `${window.location.hostname}:1883`;
+  const address = site?.mqtt ?? `${window.location.hostname}:1883`;
   const at = address.lastIndexOf(':');
   const [host, port] = [address.slice(0, at), address.slice(at + 1)];
   const filled = topic.replace('{device}', 'door-1');

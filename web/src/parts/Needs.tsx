@@ -36,7 +36,13 @@ export function Needs({ overview, now }: { overview: Overview; now: number }) {
       )}
       <ul className="needs" {...hold}>
         {shown.map((sensor) => (
-          <SilentRow key={sensor.id} sensor={sensor} overview={overview} now={now} back={!silent.has(sensor.id)} />
+          <SilentRow
+            key={sensor.id}
+            sensor={sensor}
+            overview={overview}
+            now={now}
+            back={!silent.has(sensor.id)}
+          />
         ))}
       </ul>
       {shown.length < rows.length && (

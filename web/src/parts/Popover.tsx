@@ -27,7 +27,8 @@ export function Popover({ button, buttonClass, buttonId, title, side = 'start', 
   // walking out with Tab must not leave the panel lying over the page
   const onBlur = (event: FocusEvent) => {
     const to = event.relatedTarget;
-    if (to instanceof Node && !panel.current?.contains(to) && to !== opener.current) panel.current?.hidePopover();
+    if (to instanceof Node && !panel.current?.contains(to) && to !== opener.current)
+      panel.current?.hidePopover();
   };
 
   return (

@@ -121,7 +121,10 @@ function Bar({ zone, typical }: { zone: OverviewZone; typical: number | null }) 
     <span className="cap">
       <span className="cap-fill" style={{ width: percent(Math.min(share, 1)) }} />
       {share > 1 && (
-        <span className="cap-over" style={{ left: percent(1), width: percent(Math.min(share, BAR_SHARE_MAX) - 1) }} />
+        <span
+          className="cap-over"
+          style={{ left: percent(1), width: percent(Math.min(share, BAR_SHARE_MAX) - 1) }}
+        />
       )}
       {typical !== null && zone.capacity > 0 && (
         <span className="cap-usual" style={{ left: percent(typical / zone.capacity) }} />

@@ -30,7 +30,12 @@ export function zonesShown(overview: Overview, sensors: readonly string[] | unde
   return overview.zones.filter((zone) => zone.sensors.some((sensor) => sensors.includes(sensor)));
 }
 
-export function answerOf(overview: Overview, zones: OverviewZone[], options: AnswerOptions, speech: Speech): Answer {
+export function answerOf(
+  overview: Overview,
+  zones: OverviewZone[],
+  options: AnswerOptions,
+  speech: Speech,
+): Answer {
   const { t, f } = speech;
   if (isEmpty(overview)) {
     return { headline: t('noSensorsYet'), figure: null, lede: [{ text: t('emptyLead'), tone: 'plain' }] };
@@ -69,20 +74,29 @@ export function zoneName(zone: { id: string; name: string }, t: Speech['t']): st
   return zone.id === 'unassigned' ? t('unassigned') : zone.name;
 }
 
-function ledeOf(overview: Overview, zones: OverviewZone[], options: AnswerOptions, speech: Speech): Answer['lede'] {
+function ledeOf(
+  overview: Overview,
+  zones: OverviewZone[],
+  options: AnswerOptions,
+  speech: Speech,
+): Answer['lede'] {
   const { t, f } = speech;
   const lede: Answer['lede'] = [];
   const plain = (text: string) => lede.push({ text, tone: 'plain' });
   if (options.types.length > 0) plain(t('onlyTypes', { types: f.list([...options.types]) }));
-  if (overview.typical !== null && overview.typical > 0) plain(comparison(overview.on_site / overview.typical, speech));
+  if (overview.typical !== null && overview.typical > 0)
+    plain(comparison(overview.on_site / overview.typical, speech));
 
   const silent = zones.filter((zone) => zone.state === 'no_data');
   const full = zones.filter((zone) => zone.state === 'over');
-  if (silent.length === zones.length && zones.length > 0) lede.push({ text: t('noSensorReporting'), tone: 'alarm' });
+  if (silent.length === zones.length && zones.length > 0)
+    lede.push({ text: t('noSensorReporting'), tone: 'alarm' });
   else lede.push(...silentParts(silent, options.now, speech));
   if (full.length > 0) {
     const names = full.map((zone) => zoneName(zone, t));
-    plain(full.length === 1 ? t('zoneOver', { zone: names[0] ?? '' }) : t('zonesOver', { zones: f.list(names) }));
+    plain(
+      full.length === 1 ? t('zoneOver', { zone: names[0] ?? '' }) : t('zonesOver', { zones: f.list(names) }),
+    );
   }
   if (silent.length === 0 && full.length === 0) plain(calm(overview, zones, speech));
   return lede.filter(({ text }) => text !== '');

@@ -75,7 +75,8 @@ function shiftWords(url: Search, direction: 1 | -1, tz: string): Pick<Search, 's
 
 /** True if a key belongs to something else: a field, a dialog, the browser. */
 export function isTaken(event: KeyboardEvent): boolean {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return true;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing)
+    return true;
   if (document.querySelector('dialog[open]') !== null) return true;
   const target = event.target instanceof HTMLElement ? event.target : null;
   return target?.closest('input, select, textarea, [contenteditable], [popover]') != null;

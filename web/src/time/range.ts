@@ -111,14 +111,19 @@ export function shiftPeriod(range: Range, direction: 1 | -1, now: number, tz: st
     return from >= now ? null : { start: stamp(from, tz), end: stamp(Math.min(from + length, now), tz) };
   }
   const first = zoned(range.from, tz).toPlainDate();
-  const last = isMidnight(range.to, tz) ? zoned(range.to, tz).toPlainDate() : zoned(range.to, tz).toPlainDate().add({ days: 1 });
+  const last = isMidnight(range.to, tz)
+    ? zoned(range.to, tz).toPlainDate()
+    : zoned(range.to, tz).toPlainDate().add({ days: 1 });
   const days = direction * Math.max(1, first.until(last).days);
   const start = first.add({ days });
   const end = last.add({ days });
   const startsAt = start.toZonedDateTime(tz).epochMilliseconds;
   if (startsAt > now) return null;
   if (startsAt === startOfDay(now, tz)) return { start: 'today', end: 'now' };
-  return { start: start.toString(), end: end.toZonedDateTime(tz).epochMilliseconds > now ? 'now' : end.toString() };
+  return {
+    start: start.toString(),
+    end: end.toZonedDateTime(tz).epochMilliseconds > now ? 'now' : end.toString(),
+  };
 }
 
 export interface Words {

@@ -39,7 +39,11 @@ export function tickStep(spanMs: number, ticksMax: number): number {
 
 /** Marks in [from, to], both ends included. */
 export function ticks(from: number, to: number, step: number, tz: string): Tick[] {
-  return step < HOUR_MS ? minuteTicks(from, to, step, tz) : step < DAY_MS ? hourTicks(from, to, step, tz) : dayTicks(from, to, step, tz);
+  return step < HOUR_MS
+    ? minuteTicks(from, to, step, tz)
+    : step < DAY_MS
+      ? hourTicks(from, to, step, tz)
+      : dayTicks(from, to, step, tz);
 }
 
 /** The last mark at or before an instant, for choosing where an axis begins. */

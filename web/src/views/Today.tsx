@@ -29,9 +29,7 @@ const SKELETON_ROWS = 5;
 
 export default function Today() {
   const url = useUrl();
-  return (
-    <Suspense>{url.display === 'wall' ? <Wall search={url} /> : <TodayPage search={url} />}</Suspense>
-  );
+  return <Suspense>{url.display === 'wall' ? <Wall search={url} /> : <TodayPage search={url} />}</Suspense>;
 }
 
 function TodayPage({ search }: { search: Search }) {
@@ -54,7 +52,12 @@ function TodayPage({ search }: { search: Search }) {
         <div className="answer">
           <AnswerText answer={answer} failed={overview.isError && !overview.data} />
           {!empty && (
-            <FilterBar search={search} zones={overview.data?.zones ?? []} site={site.data} series={series.data} />
+            <FilterBar
+              search={search}
+              zones={overview.data?.zones ?? []}
+              site={site.data}
+              series={series.data}
+            />
           )}
         </div>
         {site.isError && (
@@ -132,7 +135,8 @@ function TodayPage({ search }: { search: Search }) {
       </main>
       <Footer usual={overview.data?.typical != null} />
       <p className="print-only printed">
-        {site.data && t('printedAt', { site: site.data.name, time: `${f.date(now)} ${f.time(now)}`, zone: f.tz })}
+        {site.data &&
+          t('printedAt', { site: site.data.name, time: `${f.date(now)} ${f.time(now)}`, zone: f.tz })}
       </p>
     </>
   );
@@ -158,7 +162,12 @@ function Charts({ series, error, onRetry, follows, trims }: ChartsProps) {
   const shared = { error, onRetry, nothing };
   return (
     <div className="pair">
-      <ChartFigure id="entries" title={t('entriesPerMinute')} picture={pictures?.entries ?? null} {...shared} />
+      <ChartFigure
+        id="entries"
+        title={t('entriesPerMinute')}
+        picture={pictures?.entries ?? null}
+        {...shared}
+      />
       <ChartFigure id="speed" title={t('walkingSpeed')} picture={pictures?.speed ?? null} {...shared} />
     </div>
   );

@@ -1,8 +1,8 @@
 /** `?display=wall`: the same answer for a screen across the hall. No controls, nothing to edit. */
 import { useQuery } from '@tanstack/react-query';
 import { siteQuery } from '../api/queries';
-import { answerOf, zonesShown } from '../parts/answer';
 import { LedeText } from '../parts/AnswerText';
+import { answerOf, zonesShown } from '../parts/answer';
 import { Failed } from '../parts/states';
 import { ZoneSkeleton, ZoneTable } from '../parts/ZoneTable';
 import type { Search } from '../search';

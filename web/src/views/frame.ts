@@ -3,7 +3,15 @@
  * gaps in words. Charts beside each other have one axis of time, so it is made once.
  */
 import type { Series, SeriesItem } from '../api/types';
-import { gapsOf, type Stretch, stretchOf, tailStart, valuesOf, type Windows, windowsOf } from '../chart/model';
+import {
+  gapsOf,
+  type Stretch,
+  stretchOf,
+  tailStart,
+  valuesOf,
+  type Windows,
+  windowsOf,
+} from '../chart/model';
 import type { Picture } from '../chart/picture';
 import type { Speech } from '../format';
 import { ticks } from '../time/ticks';
@@ -35,7 +43,11 @@ export function frameOf(series: Series, options: FrameOptions, speech: Speech): 
   const item = series.series[0];
   if (item === undefined || item.coverage.length === 0) return null;
   const windows = windowsOf(series, item, options.follows);
-  const stretch = stretchOf(windows, valuesOf(item, 'entries'), { ...options, ticksMax: TICKS_MAX, tz: f.tz });
+  const stretch = stretchOf(windows, valuesOf(item, 'entries'), {
+    ...options,
+    ticksMax: TICKS_MAX,
+    tz: f.tz,
+  });
   const { domain, tickMs } = stretch;
   const present = options.follows ? windows.range.to : null;
   const gaps = gapsOf(windows, domain);
@@ -69,7 +81,10 @@ export function frameOf(series: Series, options: FrameOptions, speech: Speech): 
       tail:
         tail === null || present === null
           ? null
-          : { from: Math.max(domain.from, (windows.ends[tail] ?? 0) - windows.stepMs), label: t('stillArriving') },
+          : {
+              from: Math.max(domain.from, (windows.ends[tail] ?? 0) - windows.stepMs),
+              label: t('stillArriving'),
+            },
     },
   };
 }

@@ -1,21 +1,20 @@
 /** The two charts of Today as pictures: lines, marks, readings, table columns. */
 import {
   instantOf,
-  isArriving,
   isMeasured,
   latestOf,
   peakOf,
-  startOf,
   typicalOf,
   type Values,
   valueAxis,
   valuesOf,
   type Windows,
 } from '../chart/model';
-import type { Line, Mark, Picture, TableColumn } from '../chart/picture';
+import type { Line, Mark, Picture } from '../chart/picture';
 import type { Speech } from '../format';
 import { entriesCaption, speedCaption } from './captions';
 import type { ChartFrame } from './frame';
+import { capital, column, helpVars, honesty, inDomain, timeColumns, timeOf, trustColumns } from './shared';
 
 const TYPICAL_DASH = [6, 4];
 
@@ -41,7 +40,8 @@ export function entriesPicture(frame: ChartFrame, speech: Speech): Picture {
   const lines: Line[] = [
     { key: 'entries', values, colour: '--s1', tailColour: '--s1-tail', width: 1.75, skipOpen: true, read },
   ];
-  if (typical) lines.push({ key: 'typical', values: typical, colour: '--ink-3', width: 1.25, dash: TYPICAL_DASH, read });
+  if (typical)
+    lines.push({ key: 'typical', values: typical, colour: '--ink-3', width: 1.25, dash: TYPICAL_DASH, read });
   const nobody = !frame.blind && shown.length > 0 && shown.every((value) => value === 0);
   return {
     ...base,
@@ -76,18 +76,52 @@ function entriesMarks(
   if (latest !== null) {
     const place = { at: instantOf(windows, latest.index), value: latest.value };
     const text = t('nowValue', { value: count(latest.value) });
-    marks.push({ key: 'now', ...place, text, dx: 9, dy: down ? 9 : -7, anchor: 'start', tone: 'strong', dot: 'solid' });
+    marks.push({
+      key: 'now',
+      ...place,
+      text,
+      dx: 9,
+      dy: down ? 9 : -7,
+      anchor: 'start',
+      tone: 'strong',
+      dot: 'solid',
+    });
   }
   if (open != null && windows.open !== null && open > 0) {
     const place = { at: instantOf(windows, windows.open), value: open };
     const text = t('soFar', { value: count(open) });
-    marks.push({ key: 'open', ...place, text, dx: 9, dy: down ? -7 : 9, anchor: 'start', tone: 'soft', dot: 'open' });
+    marks.push({
+      key: 'open',
+      ...place,
+      text,
+      dx: 9,
+      dy: down ? -7 : 9,
+      anchor: 'start',
+      tone: 'soft',
+      dot: 'open',
+    });
+  }
+  const typical = typicalOf(frame.item, 'entries');
+  const last = typical?.findLastIndex((value) => value !== null) ?? -1;
+  if (typical && last >= 0) {
+    const place = { at: instantOf(windows, last), value: typical[last] ?? 0 };
+    marks.push({ key: 'usual', ...place, text: t('usualLine'), dx: 9, dy: 0, anchor: 'start', tone: 'soft' });
   }
   const peak = peakOf(windows, values);
   if (peak !== null && peak.value > 0 && instantOf(windows, peak.index) > stretch.domain.from) {
     const at = instantOf(windows, peak.index);
     const text = t('peakAt', { value: count(peak.value), time: f.time(at) });
-    marks.push({ key: 'peak', at, value: peak.value, text, dx: 0, dy: -12, anchor: 'middle', tone: 'plain', optional: true });
+    marks.push({
+      key: 'peak',
+      at,
+      value: peak.value,
+      text,
+      dx: 0,
+      dy: -12,
+      anchor: 'middle',
+      tone: 'plain',
+      optional: true,
+    });
   }
   return marks;
 }
@@ -100,7 +134,10 @@ export function speedPicture(frame: ChartFrame, speech: Speech): Picture {
     slowest: valuesOf(item, 'speed_min'),
     fastest: valuesOf(item, 'speed_max'),
   };
-  const axis = valueAxis(Math.max(0, ...Object.values(columns).flatMap((values) => inDomain(frame, values))), 0.1);
+  const axis = valueAxis(
+    Math.max(0, ...Object.values(columns).flatMap((values) => inDomain(frame, values))),
+    0.1,
+  );
   const title = t('walkingSpeed');
   const line = (key: keyof typeof columns, style: Partial<Line>): Line => ({
     key,
@@ -120,9 +157,16 @@ export function speedPicture(frame: ChartFrame, speech: Speech): Picture {
   return {
     ...base,
     title,
-    lines: [line('average', { colour: '--s1', tailColour: '--s1-tail', width: 1.75 }), line('slowest', {}), line('fastest', {})],
+    lines: [
+      line('average', { colour: '--s1', tailColour: '--s1-tail', width: 1.75 }),
+      line('slowest', {}),
+      line('fastest', {}),
+    ],
     bands: [{ high: 'fastest', low: 'slowest', colour: '--s1-band' }],
-    axis: { top: axis.top, marks: axis.marks.map((value) => ({ value, label: value.toFixed(Math.max(1, axis.decimals)) })) },
+    axis: {
+      top: axis.top,
+      marks: axis.marks.map((value) => ({ value, label: value.toFixed(Math.max(1, axis.decimals)) })),
+    },
     marks: speedMarks(frame, columns, speech),
     remark: frame.blind ? t('noSensorWasReporting') : walked ? null : t('nobodyWalked'),
     caption: speedCaption(frame, columns.average, speech),
@@ -145,85 +189,27 @@ function speedMarks(
 ): Mark[] {
   const { windows, follows } = frame;
   const index = columns.average.findLastIndex((value) => value !== null);
-  const [average, slowest, fastest] = [columns.average[index], columns.slowest[index], columns.fastest[index]];
+  const [average, slowest, fastest] = [
+    columns.average[index],
+    columns.slowest[index],
+    columns.fastest[index],
+  ];
   if (average == null) return [];
   const at = instantOf(windows, index);
   const fresh = follows && windows.range.to - at <= 3 * windows.stepMs;
   const text = fresh ? t('averageValue', { value: f.speed(average) }) : t('average');
   const beside = { at, dx: 9, dy: 0, anchor: 'start' as const };
   const marks: Mark[] = [{ key: 'average', value: average, text, ...beside, tone: 'strong', dot: 'solid' }];
-  if (fastest != null) marks.push({ key: 'fastest', value: fastest, text: t('fastest'), ...beside, tone: 'soft' });
-  if (slowest != null) marks.push({ key: 'slowest', value: slowest, text: t('slowest'), ...beside, tone: 'soft' });
+  if (fastest != null)
+    marks.push({ key: 'fastest', value: fastest, text: t('fastest'), ...beside, tone: 'soft' });
+  if (slowest != null)
+    marks.push({ key: 'slowest', value: slowest, text: t('slowest'), ...beside, tone: 'soft' });
   return marks;
 }
 
 function entriesTitle(windows: Windows, { t, f }: Speech): string {
   const window = f.duration(windows.windowMs);
-  if (windows.windowMs !== windows.stepMs) return t('entriesRolling', { window, step: f.duration(windows.stepMs) });
+  if (windows.windowMs !== windows.stepMs)
+    return t('entriesRolling', { window, step: f.duration(windows.stepMs) });
   return windows.windowMs === 60_000 ? t('entriesPerMinute') : t('entriesPer', { window });
-}
-
-function helpVars(title: string, frame: ChartFrame, { f }: Speech): { title: string; from: string; to: string } {
-  const { domain } = frame.stretch;
-  const { to } = frame.windows.range;
-  return { title, from: f.dayTime(domain.from, to), to: f.dayTime(to, to) };
-}
-
-/** The values that are on the axis, without those of windows trimmed away at its left. */
-function inDomain(frame: ChartFrame, values: Values): number[] {
-  const { ends } = frame.windows;
-  return values.filter((value, i): value is number => value != null && (ends[i] ?? 0) > frame.stretch.domain.from);
-}
-
-function timeOf(windows: Windows, i: number, { f }: Speech): string {
-  return f.dayTime(instantOf(windows, i), windows.range.to);
-}
-
-/** What a listener must know before trusting a value. */
-function honesty(windows: Windows, i: number, { t, f }: Speech): string {
-  const coverage = windows.coverage[i] ?? 0;
-  if (i === windows.open) return t('readOpen');
-  const partly = coverage > 0 && coverage < 0.995 ? t('readCoverage', { percent: f.percent(coverage) }) : '';
-  return partly + (isArriving(windows, i) ? t('readArriving') : '');
-}
-
-function timeColumns(windows: Windows, { t, f }: Speech): TableColumn[] {
-  const { to } = windows.range;
-  return [
-    { head: t('start'), number: false, cell: (i) => f.dayTime(startOf(windows, i), to) },
-    { head: t('end'), number: false, cell: (i) => f.dayTime(windows.ends[i] ?? to, to) },
-  ];
-}
-
-function column(head: string, values: Values, print: (value: number) => string, windows: Windows, { t }: Speech): TableColumn {
-  return {
-    head,
-    number: true,
-    cell: (i) => {
-      const value = values[i];
-      if (value != null) return print(value);
-      return isMeasured(windows, i) ? '' : t('noData');
-    },
-  };
-}
-
-function trustColumns(windows: Windows, { t, f }: Speech): TableColumn[] {
-  const names: Record<string, string> = {
-    live: t('stateProvisional'),
-    provisional: t('stateProvisional'),
-    final: t('stateFinal'),
-    revised: t('stateRevised'),
-  };
-  return [
-    { head: t('coverage'), number: true, cell: (i) => f.percent(windows.coverage[i] ?? 0) },
-    {
-      head: t('windowState'),
-      number: false,
-      cell: (i) => (i === windows.open ? t('stateLive') : (names[windows.state[i] ?? ''] ?? '')),
-    },
-  ];
-}
-
-function capital(word: string): string {
-  return word.charAt(0).toUpperCase() + word.slice(1);
 }

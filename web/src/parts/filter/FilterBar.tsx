@@ -57,7 +57,7 @@ export function FilterBar({ search, zones, site, series }: FilterBarProps) {
 
   return (
     <div className="tools">
-      <div className="query" role="group" aria-label={t('filter')}>
+      <fieldset className="query" aria-label={t('filter')}>
         <Popover
           button={<Part name={t('where')} value={whereText(search.sensor, zones, speech)} />}
           buttonClass={partClass(search.sensor !== undefined)}
@@ -87,14 +87,19 @@ export function FilterBar({ search, zones, site, series }: FilterBarProps) {
         >
           {(close) => <PerPanel {...panel(close)} />}
         </Popover>
-      </div>
+      </fieldset>
       <div className="actions">
         {(isRelative(start) || isRelative(end)) && (
           <button className="link-button" type="button" onClick={pin}>
             {t('pinTimes')}
           </button>
         )}
-        <button className="link-button" type="button" disabled={series === undefined} onClick={() => void saveCsv()}>
+        <button
+          className="link-button"
+          type="button"
+          disabled={series === undefined}
+          onClick={() => void saveCsv()}
+        >
           {t('csv')}
           <span className="vh">{t('csvLong')}</span>
         </button>

@@ -60,8 +60,20 @@ export default function WhenPanel({ search, apply }: PanelProps) {
         ))}
       </ul>
       <p className="sub">{t('timesAt', { zone: f.tz })}</p>
-      <TimeField id={`${id}-from`} name={t('start')} value={from} error={touched ? errors.from : null} onChange={setFrom} />
-      <TimeField id={`${id}-to`} name={t('end')} value={to} error={touched ? errors.to : null} onChange={setTo} />
+      <TimeField
+        id={`${id}-from`}
+        name={t('start')}
+        value={from}
+        error={touched ? errors.from : null}
+        onChange={setFrom}
+      />
+      <TimeField
+        id={`${id}-to`}
+        name={t('end')}
+        value={to}
+        error={touched ? errors.to : null}
+        onChange={setTo}
+      />
       <p className="form-end">
         <button className="button primary" type="submit">
           {t('show')}

@@ -31,7 +31,8 @@ export default function WherePanel({ search, apply }: PanelProps) {
     setChosen(next);
   };
   const failed = zones.error ?? sensors.error;
-  const groups = zones.data && sensors.data ? groupsOf(zones.data, sensors.data, words, t('unassigned')) : null;
+  const groups =
+    zones.data && sensors.data ? groupsOf(zones.data, sensors.data, words, t('unassigned')) : null;
 
   return (
     <form className="form" onSubmit={submit}>

@@ -9,12 +9,17 @@ const NAMES_MAX = 2;
 const DAY_MS = 86_400_000;
 
 /** Names of the zones when the chosen sensors are exactly theirs, else how many sensors. */
-export function whereText(sensors: readonly string[] | undefined, zones: readonly OverviewZone[], { t }: Speech): string {
+export function whereText(
+  sensors: readonly string[] | undefined,
+  zones: readonly OverviewZone[],
+  { t }: Speech,
+): string {
   if (sensors === undefined || sensors.length === 0) return t('all');
   const chosen = new Set(sensors);
   const whole = zones.filter((zone) => zone.sensors.length > 0 && zone.sensors.every((id) => chosen.has(id)));
   const covered = whole.reduce((sum, zone) => sum + zone.sensors.length, 0);
-  if (covered === chosen.size && whole.length <= NAMES_MAX) return whole.map((zone) => zoneName(zone, t)).join(', ');
+  if (covered === chosen.size && whole.length <= NAMES_MAX)
+    return whole.map((zone) => zoneName(zone, t)).join(', ');
   return sensors.length <= NAMES_MAX ? sensors.join(', ') : t('sensorsCount', { n: sensors.length });
 }
 
