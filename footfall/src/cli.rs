@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Gateway(Box<gateway::Config>),
     /// Fold the log into Redis (now) and Postgres (history)
     Consumer(Box<consumer::Config>),
+    /// Serve the dashboard, REST and the websocket
+    Api(Box<api::Config>),
     /// A seeded fleet of sensors that publishes over MQTT
     Simulate(Box<simulator::Config>),
     /// Bring the tables of Postgres up to date
@@ -61,6 +63,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Status(args) => status::run(args).await,
             Command::Gateway(config) => role(gateway::run(*config, shutdown.clone())).await,
             Command::Consumer(config) => role(consumer::run(*config, shutdown.clone())).await,
+            Command::Api(config) => role(api::run(*config, shutdown.clone())).await,
             Command::Simulate(config) => role(simulator::run(*config, shutdown.clone())).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Topics(args) => topics::run(args).await,

@@ -138,7 +138,13 @@ impl Plan {
                 .env("FOOTFALL_ADMIN_BIND", admin.to_string());
             let launch = match role {
                 "gateway" => launch.env("FOOTFALL_MQTT_BIND", addresses.mqtt[index].to_string()),
-                "api" => launch.env("FOOTFALL_HTTP_BIND", addresses.http[index].to_string()),
+                "api" => {
+                    let launch = launch.env("FOOTFALL_HTTP_BIND", addresses.http[index].to_string());
+                    match addresses.mqtt.first() {
+                        Some(mqtt) => launch.env("FOOTFALL_MQTT_ADVERTISED", reachable(*mqtt).to_string()),
+                        None => launch,
+                    }
+                }
                 _ => launch,
             };
             roles.push(Kept {
