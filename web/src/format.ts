@@ -23,6 +23,8 @@ export interface Format {
   date(at: number): string;
   /** `Tue 24` */
   day(at: number): string;
+  /** `24 Nov` */
+  dayMonth(at: number): string;
   /** `24 Nov 06:00`, or `06:00` when that is today */
   dayTime(at: number, today: number): string;
   /** `2 s`, `14 min`, `3 h 10 min`: the two largest units that matter */
@@ -71,6 +73,7 @@ export function makeFormat(locale: string, tz: string): Format {
     clock: (instant) => clock.format(instant),
     date: (instant) => date.format(instant).replace(/,/g, ''),
     day: (instant) => day.format(instant).replace(/,/g, ''),
+    dayMonth: (instant) => dayMonth.format(instant),
     dayTime: (instant, today) =>
       sameDay.format(instant) === sameDay.format(today)
         ? time.format(instant)

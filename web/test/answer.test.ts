@@ -51,7 +51,7 @@ describe('the answer', () => {
 
   test('of some types says so', () => {
     expect(answer(overviewAt(), undefined, ['student', 'staff']).lede).toMatch(
-      /^Only student and staff are counted\./,
+      /^Counting student and staff only\./,
     );
   });
 
@@ -139,6 +139,7 @@ test('the status in words', () => {
   const { t, f } = speech;
   expect(statusText({ kind: 'live', lagMs: 1_830 }, t, f)).toBe('Live, 2 s behind');
   expect(statusText({ kind: 'live', lagMs: 3 }, t, f)).toBe('Live, 1 s behind');
+  expect(statusText({ kind: 'live', lagMs: undefined }, t, f)).toBe('Live');
   expect(statusText({ kind: 'live', lagMs: null }, t, f)).toBe('Live, nothing received yet');
   expect(statusText({ kind: 'paused', at: NOW }, t, f)).toBe('Paused at 11:20:16');
   expect(statusText({ kind: 'reconnecting', showing: NOW }, t, f)).toBe('Reconnecting, showing 11:20:16');

@@ -69,3 +69,14 @@ test('minutes are round on the wall clock of a zone with an odd offset', () => {
   expect(marks).toEqual(['17:30', '18:00', '18:30', '19:00', '19:30', '20:00']);
   expect(f.time(floorToTick(at, HOUR, tz))).toBe('17:00');
 });
+
+test('long axes have marks on Mondays and on the first of months, wherever the range begins', () => {
+  const tz = 'Europe/London';
+  const at = Date.parse('2026-11-24T11:20:16Z');
+  const f = makeFormat('en-GB', tz);
+  const names = (span: number, step: number) =>
+    ticks(at - span, at, step, tz).map((mark) => `${f.day(mark.at)} ${f.dayMonth(mark.at)}`);
+  expect(names(20 * DAY, 7 * DAY)).toEqual(['Mon 9 9 Nov', 'Mon 16 16 Nov', 'Mon 23 23 Nov']);
+  expect(names(200 * DAY, 90 * DAY)).toEqual(['Wed 1 1 Jul', 'Thu 1 1 Oct']);
+  expect(names(5 * DAY, 2 * DAY)).toEqual(names(4.2 * DAY, 2 * DAY));
+});

@@ -191,6 +191,9 @@ describe('words in a chart', () => {
     const gap = wish('g', 100, 10, { text: 'no data 07:10 to 07:25', short: 'no data' });
     expect(placeLabels([gap], { ...frame, width: 300 })[0]?.text).toBe('no data');
     expect(placeLabels([gap], frame)[0]?.text).toBe('no data 07:10 to 07:25');
+    const value = wish('v', 480, 100, { text: '1.35 average', short: '1.35', tone: 'strong' });
+    expect(placeLabels([value], frame)[0]?.text).toBe('1.35');
+    expect(placeLabels([{ ...value, x: 460 }], frame)[0]?.text).toBe('1.35 average');
   });
 });
 

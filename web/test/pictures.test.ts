@@ -25,15 +25,17 @@ describe('the caption', () => {
   });
 
   test('does not count time before the first sensor as missing', () => {
-    const frame = frameOf(
-      smallSeries([null, null, 4, 4], [0, 0, 1, 1]),
-      { follows: true, trims: false },
-      speech,
+    const none = Array(100).fill(null);
+    const series = smallSeries([...none, 4, null, 4], [...Array(100).fill(0), 1, 0, 1]);
+    const frame = frameOf(series, { follows: true, trims: true }, speech);
+    expect(frame && entries(frame).caption).toBe(
+      '8 entries since midnight. Peak 4 a minute at 01:41. Nothing was measured before 01:40. 1 min have no data.',
     );
-    expect(frame && entries(frame).caption).toContain('2 min have no data.');
-    expect(entries(frameOfSmall([5], [1])).caption).toBe(
-      '5 entries since midnight. Peak 5 a minute at 00:01.',
-    );
+  });
+
+  test('says what its sum is of', () => {
+    expect(entries(frameOfSmall([5], [1], true)).caption).toMatch(/^5 entries since midnight\./);
+    expect(entries(frameOfSmall([5], [1], false)).caption).toMatch(/^5 entries in this range\./);
   });
 
   test('says plainly that nothing was measured', () => {

@@ -3,7 +3,7 @@
  * uPlot on a canvas; axes, words, the hatch and the cursor are HTML around it, so that they print, follow
  * the theme and can be tested. Arrow keys move a cursor whose reading a live region announces.
  */
-import { type KeyboardEvent, type PointerEvent, useRef, useState } from 'react';
+import { type CSSProperties, type KeyboardEvent, type PointerEvent, useRef, useState } from 'react';
 import { useDebounced } from '../parts/useDebounced';
 import { useTakeFocus } from '../parts/useTakeFocus';
 import { useSpeech } from '../speech';
@@ -16,6 +16,7 @@ import { useWidth } from './useSize';
 export const PLOT_HEIGHT_PX = 220;
 const ANNOUNCE_AFTER_MS = 250;
 const BIG_STEP = 10;
+const AXIS_CHAR_PX = 6.7;
 
 interface Cursor {
   /** The end of the window, not its index: new windows must not move the cursor. */
@@ -73,6 +74,7 @@ export function TimeChart({ picture, takesFocus }: { picture: Picture; takesFocu
         ref={application}
         className="chart"
         role="application"
+        style={axisRoom(picture)}
         aria-roledescription={t('timeChart')}
         aria-label={picture.help}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: an application widget takes the focus and the arrow keys
@@ -104,6 +106,12 @@ export function TimeChart({ picture, takesFocus }: { picture: Picture; takesFocu
       </p>
     </>
   );
+}
+
+/** Room at the left for the longest figure of the value axis. */
+function axisRoom({ axis }: Picture): CSSProperties {
+  const longest = Math.max(...axis.marks.map(({ label }) => label.length));
+  return { '--axis': `${Math.ceil(longest * AXIS_CHAR_PX) + 10}px` } as CSSProperties;
 }
 
 type Step = { index: number; lines: number } | 'leave';

@@ -32,7 +32,7 @@ export interface Frame {
 }
 
 const LINE_PX = 16;
-const CHAR_PX = { strong: 7.4, plain: 6.6, soft: 6.6, nodata: 6.6 } as const;
+const CHAR_PX = { strong: 7, plain: 6.6, soft: 6.6, nodata: 6.6 } as const;
 const NARROW_PX = 380;
 
 /** Places the wishes, the most important first. */
@@ -46,11 +46,10 @@ export function placeLabels(wishes: readonly LabelWish[], frame: Frame): Label[]
 }
 
 function placeOne(wish: LabelWish, frame: Frame, placed: readonly Label[]): Label | null {
-  const text = frame.width < NARROW_PX && wish.short !== undefined ? wish.short : wish.text;
-  const width = text.length * CHAR_PX[wish.tone];
   const room = frame.width + frame.gutter;
-  const wanted =
-    wish.anchor === 'start' ? wish.x : wish.anchor === 'end' ? wish.x - width : wish.x - width / 2;
+  const text = wordingFor(wish, frame, room);
+  const width = widthOf(text, wish);
+  const wanted = leftOf(wish, width);
   // words at the right of a mark turn to its left when they would leave the chart
   const turned = wish.anchor === 'start' && wanted + width > room ? wish.x - width - 14 : wanted;
   const left = Math.max(0, Math.min(turned, room - width));
@@ -60,6 +59,22 @@ function placeOne(wish: LabelWish, frame: Frame, placed: readonly Label[]): Labe
     if (!placed.some((other) => overlaps(label, other))) return label;
   }
   return null;
+}
+
+/** The shorter wording on a narrow chart, and wherever the longer one would not fit. */
+function wordingFor(wish: LabelWish, frame: Frame, room: number): string {
+  if (wish.short === undefined) return wish.text;
+  const fits = leftOf(wish, widthOf(wish.text, wish)) + widthOf(wish.text, wish) <= room;
+  return fits && (frame.width >= NARROW_PX || wish.tone === 'strong') ? wish.text : wish.short;
+}
+
+function widthOf(text: string, wish: LabelWish): number {
+  return text.length * CHAR_PX[wish.tone];
+}
+
+function leftOf(wish: LabelWish, width: number): number {
+  if (wish.anchor === 'start') return wish.x;
+  return wish.anchor === 'end' ? wish.x - width : wish.x - width / 2;
 }
 
 function overlaps(a: Label, b: Label): boolean {

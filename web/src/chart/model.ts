@@ -112,6 +112,7 @@ export interface Stretch {
 const SPAN_MIN_MS = 10 * 60_000;
 /** Room ahead of the present for its labels, as a share of what is drawn. */
 const AHEAD = 0.14;
+const AHEAD_MAX = 0.3;
 
 export interface StretchOptions {
   /** The range begins at a day that began by itself: its empty night may be left out. */
@@ -136,9 +137,7 @@ export function stretchOf(windows: Windows, counts: Values, options: StretchOpti
   }
   const span = Math.max(range.to - from, SPAN_MIN_MS);
   const tickMs = tickStep(follows ? span * (1 + AHEAD) : span, ticksMax);
-  const to = follows
-    ? ceilToTick(range.to + span * AHEAD, tickMs, tz)
-    : Math.max(range.to, from + windows.stepMs);
+  const to = follows ? aheadOf(range.to, span, tickMs, tz) : Math.max(range.to, from + windows.stepMs);
   const trimmed = from > range.from;
   return {
     domain: { from, to },
@@ -148,6 +147,13 @@ export function stretchOf(windows: Windows, counts: Values, options: StretchOpti
     unmeasuredBefore:
       trimmed && firstMeasured > 0 ? (windows.ends[firstMeasured] ?? 0) - windows.stepMs : null,
   };
+}
+
+/** The axis goes on to the next mark ahead of the present, unless that is far away. */
+function aheadOf(present: number, span: number, tickMs: number, tz: string): number {
+  const least = present + span * AHEAD;
+  const mark = ceilToTick(least, tickMs, tz);
+  return mark <= present + span * AHEAD_MAX ? mark : least;
 }
 
 /**

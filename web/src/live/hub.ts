@@ -14,7 +14,8 @@ const SHOW_EVERY_MS = 1_000;
 
 export type Status =
   | { kind: 'connecting' }
-  | { kind: 'live'; lagMs: number | null }
+  /** `lagMs` is null when nothing was ever received, undefined until the server has said. */
+  | { kind: 'live'; lagMs: number | null | undefined }
   | { kind: 'paused'; at: number }
   | { kind: 'reconnecting'; showing: number | null }
   | { kind: 'polling' }
@@ -29,7 +30,7 @@ export class LiveHub {
   private readonly socket: LiveSocket;
   private status: Status = { kind: 'connecting' };
   private link: LinkState = 'down';
-  private lagMs: number | null = null;
+  private lagMs: number | null | undefined;
   private pausedAt: number | null = null;
   private offlineSince: number | null = null;
   private shownAt: number | null = null;

@@ -50,6 +50,7 @@ export function statusText(status: Status, t: Translate, f: Format): string {
     case 'connecting':
       return t('connecting');
     case 'live':
+      if (status.lagMs === undefined) return t('livePlain');
       return status.lagMs === null
         ? t('liveIdle')
         : t('live', { lag: f.duration(Math.max(1_000, Math.ceil(status.lagMs / 1_000) * 1_000)) });

@@ -205,7 +205,7 @@ function Notices({ site, series, overview, search }: NoticesProps) {
   const askedMs = parseDuration(effective(search).step) ?? 0;
   const givenMs = series === undefined ? askedMs : series.step_s * 1_000;
   return (
-    <>
+    <div className="notices">
       {site !== undefined && !sameClock(browser, site) && (
         <Notice tone="note" tag={t('note')}>
           {t('browserZone', { browser, site })}
@@ -221,7 +221,7 @@ function Notices({ site, series, overview, search }: NoticesProps) {
           {t('staleServer', { time: f.clock(Date.parse(overview.as_of)) })}
         </Notice>
       )}
-    </>
+    </div>
   );
 }
 

@@ -1,8 +1,9 @@
 /** The sentence under a chart: peak, change and missing time, for those who do not read the line. */
 import { lowestOf, peakOf, sumBetween, type Values, type Windows } from '../chart/model';
 import type { Speech } from '../format';
-import { isMidnight } from '../time/range';
+import { startOfDay } from '../time/range';
 import type { ChartFrame } from './frame';
+import { lastDay } from './shared';
 
 const HOUR_MS = 3_600_000;
 /** Smaller changes between two hours are chance. */
@@ -13,15 +14,15 @@ export function entriesCaption(frame: ChartFrame, values: Values, speech: Speech
   const { windows, stretch } = frame;
   if (windows.coverage.every((share) => !share)) return t('captionNothing');
   const parts: string[] = [];
-  const sum = sumText(windows, values, speech);
+  const sum = sumText(frame, values, speech);
   if (sum !== null && stretch.noneBefore !== null) {
-    parts.push(t('captionNoneBefore', { sum, time: f.dayTime(stretch.noneBefore, windows.range.to) }));
+    parts.push(t('captionNoneBefore', { sum, time: f.dayTime(stretch.noneBefore, lastDay(windows)) }));
   } else if (sum !== null) {
     parts.push(t('captionSum', { sum }));
   }
   const peak = peakOf(windows, values);
   if (peak !== null && peak.value > 0) {
-    const vars = { value: peak.value, time: f.dayTime(windows.ends[peak.index] ?? 0, windows.range.to) };
+    const vars = { value: peak.value, time: f.dayTime(windows.ends[peak.index] ?? 0, lastDay(windows)) };
     parts.push(windows.windowMs === 60_000 ? t('captionPeakMinute', vars) : t('captionPeak', vars));
   }
   if (frame.follows) parts.push(changeText(windows, values, speech));
@@ -36,7 +37,7 @@ export function speedCaption(frame: ChartFrame, average: Values, speech: Speech)
   const parts: string[] = [];
   const slowest = lowestOf(windows, average);
   if (slowest !== null) {
-    const time = f.dayTime(windows.ends[slowest.index] ?? 0, windows.range.to);
+    const time = f.dayTime(windows.ends[slowest.index] ?? 0, lastDay(windows));
     parts.push(t('captionSlowest', { value: f.speed(slowest.value), time }));
   }
   const before = frame.follows ? valueAt(windows, average, windows.range.to - HOUR_MS) : null;
@@ -50,10 +51,11 @@ export function speedCaption(frame: ChartFrame, average: Values, speech: Speech)
 }
 
 /** The sum, where windows do not overlap and so may be added. */
-function sumText(windows: Windows, values: Values, { t, f }: Speech): string | null {
+function sumText({ windows, follows }: ChartFrame, values: Values, { t, f }: Speech): string | null {
   if (windows.windowMs !== windows.stepMs) return null;
   const n = values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
-  return t(isMidnight(windows.range.from, f.tz) ? 'captionSinceMidnight' : 'captionInRange', { n });
+  const today = follows && windows.range.from === startOfDay(lastDay(windows), f.tz);
+  return t(today ? 'captionSinceMidnight' : 'captionInRange', { n });
 }
 
 /** The last full hour against the one before it; nothing where either was not measured. */
@@ -71,7 +73,7 @@ function changeText(windows: Windows, values: Values, { t, f }: Speech): string 
 function missing({ windows, stretch }: ChartFrame, { t, f }: Speech): string[] {
   const parts: string[] = [];
   if (stretch.unmeasuredBefore !== null) {
-    parts.push(t('captionNoDataBefore', { time: f.dayTime(stretch.unmeasuredBefore, windows.range.to) }));
+    parts.push(t('captionNoDataBefore', { time: f.dayTime(stretch.unmeasuredBefore, lastDay(windows)) }));
   }
   const from = stretch.unmeasuredBefore ?? windows.range.from;
   const lost = windows.ends.filter((end, i) => end > from && !((windows.coverage[i] ?? 0) > 0)).length;

@@ -13,8 +13,9 @@ import {
   windowsOf,
 } from '../chart/model';
 import type { Picture } from '../chart/picture';
-import type { Speech } from '../format';
-import { ticks } from '../time/ticks';
+import type { Format, Speech } from '../format';
+import { DAY_MS, type Tick, ticks } from '../time/ticks';
+import { lastDay } from './shared';
 
 export interface ChartFrame {
   item: SeriesItem;
@@ -53,7 +54,7 @@ export function frameOf(series: Series, options: FrameOptions, speech: Speech): 
   const gaps = gapsOf(windows, domain);
   const blind = gaps.length === 1 && gaps[0]?.from === domain.from && gaps[0].to >= windows.range.to;
   const tail = tailStart(windows);
-  const at = (instant: number) => f.dayTime(instant, windows.range.to);
+  const at = (instant: number) => f.dayTime(instant, lastDay(windows));
   return {
     item,
     windows,
@@ -67,7 +68,7 @@ export function frameOf(series: Series, options: FrameOptions, speech: Speech): 
       ticks: ticks(domain.from, domain.to, tickMs, f.tz).map((tick, i) => ({
         ...tick,
         minor: i % 2 === 1,
-        label: tick.midnight && domain.to - domain.from > 86_400_000 ? f.day(tick.at) : f.time(tick.at),
+        label: tickLabel(tick, tickMs, domain.to - domain.from, f),
       })),
       gaps: gaps.map((gap) => ({
         ...gap,
@@ -87,4 +88,10 @@ export function frameOf(series: Series, options: FrameOptions, speech: Speech): 
             },
     },
   };
+}
+
+/** Marks of days are named; marks of hours carry the day where a new one begins. */
+function tickLabel(tick: Tick, tickMs: number, spanMs: number, f: Format): string {
+  if (tickMs >= 7 * DAY_MS) return f.dayMonth(tick.at);
+  return tick.midnight && spanMs > DAY_MS ? f.day(tick.at) : f.time(tick.at);
 }

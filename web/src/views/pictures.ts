@@ -17,6 +17,8 @@ import type { ChartFrame } from './frame';
 import { capital, column, helpVars, honesty, inDomain, timeColumns, timeOf, trustColumns } from './shared';
 
 const TYPICAL_DASH = [6, 4];
+/** A value that ended longer ago is not called now. */
+const NOW_MS = 2 * 60_000;
 
 export function entriesPicture(frame: ChartFrame, speech: Speech): Picture {
   const { t, f } = speech;
@@ -65,8 +67,9 @@ function entriesMarks(
   frame: ChartFrame,
   values: Values,
   count: (value: number) => string,
-  { t, f }: Speech,
+  speech: Speech,
 ): Mark[] {
+  const { t } = speech;
   const { windows, stretch, follows } = frame;
   const marks: Mark[] = [];
   const latest = follows ? latestOf(windows, values) : null;
@@ -75,7 +78,12 @@ function entriesMarks(
   const down = latest !== null && open != null && open > latest.value;
   if (latest !== null) {
     const place = { at: instantOf(windows, latest.index), value: latest.value };
-    const text = t('nowValue', { value: count(latest.value) });
+    // of a long step the last complete value is not of now
+    const value = count(latest.value);
+    const old = windows.range.to - place.at > NOW_MS;
+    const text = old
+      ? t('peakAt', { value, time: timeOf(windows, latest.index, speech) })
+      : t('nowValue', { value });
     marks.push({
       key: 'now',
       ...place,
@@ -110,7 +118,7 @@ function entriesMarks(
   const peak = peakOf(windows, values);
   if (peak !== null && peak.value > 0 && instantOf(windows, peak.index) > stretch.domain.from) {
     const at = instantOf(windows, peak.index);
-    const text = t('peakAt', { value: count(peak.value), time: f.time(at) });
+    const text = t('peakAt', { value: count(peak.value), time: timeOf(windows, peak.index, speech) });
     marks.push({
       key: 'peak',
       at,
@@ -199,7 +207,17 @@ function speedMarks(
   const fresh = follows && windows.range.to - at <= 3 * windows.stepMs;
   const text = fresh ? t('averageValue', { value: f.speed(average) }) : t('average');
   const beside = { at, dx: 9, dy: 0, anchor: 'start' as const };
-  const marks: Mark[] = [{ key: 'average', value: average, text, ...beside, tone: 'strong', dot: 'solid' }];
+  const marks: Mark[] = [
+    {
+      key: 'average',
+      value: average,
+      text,
+      short: f.speed(average),
+      ...beside,
+      tone: 'strong',
+      dot: 'solid',
+    },
+  ];
   if (fastest != null)
     marks.push({ key: 'fastest', value: fastest, text: t('fastest'), ...beside, tone: 'soft' });
   if (slowest != null)

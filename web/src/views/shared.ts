@@ -4,14 +4,19 @@ import type { TableColumn } from '../chart/picture';
 import type { Speech } from '../format';
 import type { ChartFrame } from './frame';
 
+/** An instant of the range's last day: times of that day are printed without their date. */
+export function lastDay(windows: Windows): number {
+  return windows.range.to - 1;
+}
+
 export function helpVars(
   title: string,
   frame: ChartFrame,
   { f }: Speech,
 ): { title: string; from: string; to: string } {
   const { domain } = frame.stretch;
-  const { to } = frame.windows.range;
-  return { title, from: f.dayTime(domain.from, to), to: f.dayTime(to, to) };
+  const day = lastDay(frame.windows);
+  return { title, from: f.dayTime(domain.from, day), to: f.dayTime(frame.windows.range.to, day) };
 }
 
 /** The values that are on the axis, without those of windows trimmed away at its left. */
@@ -23,7 +28,7 @@ export function inDomain(frame: ChartFrame, values: Values): number[] {
 }
 
 export function timeOf(windows: Windows, i: number, { f }: Speech): string {
-  return f.dayTime(instantOf(windows, i), windows.range.to);
+  return f.dayTime(instantOf(windows, i), lastDay(windows));
 }
 
 /** What a listener must know before trusting a value. */
@@ -35,10 +40,10 @@ export function honesty(windows: Windows, i: number, { t, f }: Speech): string {
 }
 
 export function timeColumns(windows: Windows, { t, f }: Speech): TableColumn[] {
-  const { to } = windows.range;
+  const day = lastDay(windows);
   return [
-    { head: t('start'), number: false, cell: (i) => f.dayTime(startOf(windows, i), to) },
-    { head: t('end'), number: false, cell: (i) => f.dayTime(windows.ends[i] ?? to, to) },
+    { head: t('start'), number: false, cell: (i) => f.dayTime(startOf(windows, i), day) },
+    { head: t('end'), number: false, cell: (i) => f.dayTime(windows.ends[i] ?? day, day) },
   ];
 }
 

@@ -26,8 +26,10 @@ export function useToday(search: Search) {
   const overviewOptions = overviewQuery(filter);
   const overview = useQuery(overviewOptions);
   useFollow(OVERVIEW, overviewOptions.queryKey, filter, overview.isSuccess && !overview.isPlaceholderData);
-  const lagMs = overview.data?.lag_ms ?? null;
-  useEffect(() => hub.setLag(lagMs), [hub, lagMs]);
+  const lagMs = overview.data?.lag_ms;
+  useEffect(() => {
+    if (lagMs !== undefined) hub.setLag(lagMs);
+  }, [hub, lagMs]);
 
   const follows = asked.end === 'now';
   const edge = leftEdge(asked.start, useNow(MINUTE_MS), site.data?.tz ?? 'UTC');
