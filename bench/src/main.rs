@@ -23,6 +23,7 @@ mod target;
 mod trace;
 mod window;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use chassis::telemetry::LogArgs;
@@ -49,17 +50,27 @@ enum Command {
     Backlog(backlog::Args),
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            // Standard error that is gone leaves nobody to tell.
+            writeln!(io::stderr(), "bench: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     chassis::telemetry::init(&cli.log).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let command = cli
+        .command
+        .unwrap_or_else(|| Command::Suite(suite::Args::default()));
     runtime.block_on(async {
-        match cli
-            .command
-            .unwrap_or_else(|| Command::Suite(suite::Args::default()))
-        {
+        match command {
             Command::Suite(args) => suite::run(args).await,
             Command::E2e(args) => e2e::command(&args).await,
             Command::Gateway(args) => gateway::command(&args).await,

@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use crate::progress::Progress;
 
@@ -103,6 +103,8 @@ pub(crate) struct Link {
     ended: bool,
     unacknowledged: VecDeque<Unacknowledged>,
     packet_id: u16,
+    /// Whether the present connection brought an acknowledgement.
+    has_progressed: bool,
 }
 
 impl Link {
@@ -119,6 +121,7 @@ impl Link {
             ended: false,
             unacknowledged: VecDeque::new(),
             packet_id: 0,
+            has_progressed: false,
         }
     }
 
@@ -126,7 +129,7 @@ impl Link {
     pub(crate) async fn run(mut self) -> Result<(), LinkError> {
         let mut back_off = BACK_OFF_MIN;
         loop {
-            let before = self.progress.acknowledged_count();
+            self.has_progressed = false;
             match self.connection().await {
                 Ok(()) => return Ok(()),
                 Err(Broken::Refused(code)) if is_final(code) => {
@@ -136,13 +139,14 @@ impl Link {
                         code,
                     });
                 }
-                Err(broken) => info!(
+                // Expected while a gateway starts again; the progress line says how many are connected.
+                Err(broken) => debug!(
                     device.id = %self.identity.client_id,
-                    "{}: connection to {} lost, {} messages to send again: {broken}",
+                    "{}: no connection to {}, {} messages to send again: {broken}",
                     self.identity.client_id, self.identity.address, self.unacknowledged.len()
                 ),
             }
-            if self.progress.acknowledged_count() > before {
+            if self.has_progressed {
                 back_off = BACK_OFF_MIN;
             }
             sleep(back_off).await;
@@ -288,6 +292,7 @@ impl Link {
                 _ => return Err(Broken::Unexpected("packet")),
             }
         }
+        self.has_progressed |= !waits.is_empty();
         self.progress.acknowledged(&waits);
         Ok(())
     }

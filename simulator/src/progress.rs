@@ -76,12 +76,18 @@ impl Progress {
         }
     }
 
+    /// A sensor connected. Logged for the first one, and again after all were gone.
     pub(crate) fn connected(&self) {
-        self.connected.fetch_add(1, Ordering::Relaxed);
+        if self.connected.fetch_add(1, Ordering::Relaxed) == 0 {
+            info!("simulator: connected");
+        }
     }
 
+    /// A sensor's connection ended. Logged for the last one.
     pub(crate) fn disconnected(&self) {
-        self.connected.fetch_sub(1, Ordering::Relaxed);
+        if self.connected.fetch_sub(1, Ordering::Relaxed) == 1 {
+            info!("simulator: no sensor is connected any more");
+        }
     }
 
     /// The generator has come to `now`, with so many people on site.
