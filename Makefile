@@ -27,6 +27,7 @@ test: ## Install what is missing and run every test, on real servers
 	scripts/web-build.sh
 	cd web && ../scripts/node.sh npm test
 	cargo test --workspace --locked
+	scripts/web-e2e.sh
 
 .PHONY: lint
 lint: ## Check format, lints, documentation and types
