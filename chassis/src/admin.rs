@@ -40,7 +40,8 @@ pub struct Health {
 
 #[derive(Clone, Debug)]
 struct Part {
-    ready: bool,
+    /// `None`: it never spoke of readiness, it only beats.
+    ready: Option<bool>,
     why: String,
     beat: Option<Instant>,
 }
@@ -55,7 +56,7 @@ impl Health {
     /// Says that `part` is ready to do its work, or why it is not.
     pub fn set_ready(&self, part: &str, ready: bool, why: &str) {
         self.update(part, |entry| {
-            entry.ready = ready;
+            entry.ready = Some(ready);
             why.clone_into(&mut entry.why);
         });
     }
@@ -79,7 +80,7 @@ impl Health {
             change(entry);
         } else {
             let mut entry = Part {
-                ready: false,
+                ready: None,
                 why: "starting".to_owned(),
                 beat: None,
             };
@@ -91,34 +92,34 @@ impl Health {
     /// Whether every part that beats did so lately, and one line a part.
     #[must_use]
     pub fn live(&self) -> (bool, String) {
-        self.report(
-            |part| part.beat.is_none_or(|beat| beat.elapsed() < STALL),
-            |part| match part.beat {
-                Some(beat) => format!("turned {} s ago", beat.elapsed().as_secs()),
-                None => "no loop".to_owned(),
-            },
-        )
+        self.report(|part| {
+            let ago = part.beat?.elapsed();
+            Some((ago < STALL, format!("turned {} s ago", ago.as_secs())))
+        })
     }
 
-    /// Whether there is a part and every part is ready, and one line a part.
+    /// Whether every part that speaks of readiness is ready, and one line a part. Nobody speaking is not ready.
     #[must_use]
     pub fn ready(&self) -> (bool, String) {
-        let (all, lines) = self.report(|part| part.ready, |part| part.why.clone());
+        let (all, lines) = self.report(|part| Some((part.ready?, part.why.clone())));
         (all && !lines.is_empty(), lines)
     }
 
-    fn report(
-        &self,
-        good: impl Fn(&Part) -> bool,
-        line: impl Fn(&Part) -> String,
-    ) -> (bool, String) {
+    /// Asks every part; one that has no answer does not count.
+    fn report(&self, ask: impl Fn(&Part) -> Option<(bool, String)>) -> (bool, String) {
         let parts = self.parts.lock().expect("no holder of this lock panics");
-        let all = parts.values().all(&good);
-        let lines = parts.iter().map(|(name, part)| {
-            let mark = if good(part) { "ok  " } else { "FAIL" };
-            format!("{mark} {name}: {}\n", line(part))
-        });
-        (all, lines.collect())
+        let mut all = true;
+        let mut lines = String::new();
+        for (name, part) in parts.iter() {
+            if let Some((good, why)) = ask(part) {
+                all &= good;
+                lines.push_str(&format!(
+                    "{} {name}: {why}\n",
+                    if good { "ok  " } else { "FAIL" }
+                ));
+            }
+        }
+        (all, lines)
     }
 }
 
@@ -204,6 +205,7 @@ mod tests {
         health.set_ready("listener", false, "draining");
         assert!(!health.ready().0);
         health.set_ready("listener", true, "listening");
+        health.beat("catalog");
         assert!(health.ready().0);
         assert!(health.live().0);
     }
