@@ -1,0 +1,152 @@
+//! `GET /sensors` and `GET /sensors/{id}`: the sensors that are registered or were heard of.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use domain::id::DeviceId;
+use domain::time::Micros;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::{App, Moment};
+use crate::params::{Asked, Page};
+use crate::problem::{Answer, Problem};
+use crate::refusal::{Missing, Refusals};
+use crate::routes::site::NoParams;
+use crate::stamp::Stamp;
+
+/// Which page of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// Items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
+    pub limit: Option<String>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A sensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Sensor {
+    /// Its id, as in MQTT topics.
+    #[schema(example = "ent-1")]
+    pub id: String,
+    /// Its name; the id while it is not registered.
+    #[schema(example = "Main entrance, door 1")]
+    pub name: String,
+    /// `movement` or `rfid`.
+    #[schema(example = "movement")]
+    pub kind: String,
+    /// The zone it stands in.
+    #[schema(required, example = "entrance")]
+    pub zone: Option<String>,
+    /// Whether somebody registered it. One that publishes without loses nothing.
+    pub registered: bool,
+    /// Its latest event.
+    #[schema(required)]
+    pub last_seen: Option<Stamp>,
+    /// No event of this sensor before this changes an answer any more.
+    #[schema(required)]
+    pub watermark: Option<Stamp>,
+    /// Whether it speaks.
+    pub state: SensorState,
+    /// People it sees now: visits that go on.
+    #[schema(example = 12)]
+    pub present: u64,
+}
+
+/// Whether a sensor speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SensorState {
+    /// Its last sign of life is at most two heartbeats old.
+    Online,
+    /// At most five.
+    Late,
+    /// Older than that, or it said that it goes away.
+    Offline,
+    /// It has never been heard of.
+    Unknown,
+}
+
+/// A page of sensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SensorPage {
+    /// The sensors, by id.
+    pub items: Vec<Sensor>,
+    /// Ask for the next page with it; null on the last.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+/// The sensors
+#[utoipa::path(
+    get, path = "/api/v1/sensors", tag = "registry", operation_id = "listSensors", params(PageParams),
+    responses((status = OK, description = "A page of sensors, by id", body = SensorPage, example = json!({"items": [{
+        "id": "ent-1", "name": "Main entrance, door 1", "kind": "movement", "zone": "entrance", "registered": true,
+        "last_seen": "2026-11-24T11:20:12.5+00:00", "watermark": "2026-11-24T11:00:12.5+00:00", "state": "online",
+        "present": 12
+    }], "next_cursor": null})), Refusals)
+)]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Asked(params): Asked<PageParams>,
+) -> Answer<Json<SensorPage>> {
+    let moment = app.moment()?;
+    let page = Page::parse(params.limit.as_deref(), params.cursor.as_deref(), 1)?;
+    let after = page
+        .after
+        .as_ref()
+        .map_or("", |cursor| cursor.0[0].as_str());
+    let ids = moment.sensors.keys().filter(|id| id.as_str() > after);
+    let found = ids.take(page.limit + 1).map(|id| sensor(&app, &moment, id));
+    let (items, next_cursor) = page.cut(found.collect(), |sensor| vec![sensor.id.clone()]);
+    Ok(Json(SensorPage { items, next_cursor }))
+}
+
+/// One sensor
+#[utoipa::path(
+    get, path = "/api/v1/sensors/{id}", tag = "registry", operation_id = "getSensor",
+    params(("id" = String, Path, description = "Its id", example = "ent-1")),
+    responses((status = OK, description = "The sensor", body = Sensor, example = json!({
+        "id": "ent-1", "name": "Main entrance, door 1", "kind": "movement", "zone": "entrance", "registered": true,
+        "last_seen": "2026-11-24T11:20:12.5+00:00", "watermark": "2026-11-24T11:00:12.5+00:00", "state": "online",
+        "present": 12
+    })), Missing, Refusals)
+)]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+    _: Asked<NoParams>,
+) -> Answer<Json<Sensor>> {
+    let moment = app.moment()?;
+    let id = id.map_err(|cause| Problem::parameter("id", "not_utf8", cause.body_text()))?;
+    match moment.sensors.get_key_value(id.as_str()) {
+        Some((id, _)) => Ok(Json(sensor(&app, &moment, id))),
+        None => Err(Problem::not_found(format!(
+            "no sensor has the id {:?}",
+            id.0
+        ))),
+    }
+}
+
+fn sensor(app: &App, moment: &Moment, id: &DeviceId) -> Sensor {
+    let known = &moment.sensors[id];
+    let device = moment.catalog.devices.get(id);
+    let heard = known.heard.as_ref();
+    let stamp = |at: Micros| Stamp::new(at, &moment.catalog.tz);
+    Sensor {
+        id: id.0.clone(),
+        name: device.map_or_else(|| id.0.clone(), |device| device.name.clone()),
+        kind: device.map_or_else(|| "movement".to_owned(), |device| device.kind.clone()),
+        zone: known.zone.clone(),
+        registered: device.is_some(),
+        last_seen: heard.map(|heard| stamp(heard.last_event)),
+        watermark: heard.map(|heard| stamp(heard.watermark)),
+        state: known.state(moment.now, app.settings.heartbeat),
+        present: heard.map_or(0, |heard| heard.present(|_| true)),
+    }
+}

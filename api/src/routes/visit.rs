@@ -1,0 +1,127 @@
+//! `GET /visits`: a row for each visit of a traveler.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::params::Asked;
+use crate::problem::Answer;
+use crate::refusal::Refusals;
+use crate::stamp::Stamp;
+use crate::visits::{self, VisitQuestion};
+
+/// Which visits.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct VisitParams {
+    /// Sensors, as a comma list; `all` or nothing for all.
+    #[param(example = "ent-1,ent-2")]
+    pub sensor: Option<String>,
+    /// Zones, as a comma list: only the sensors that stand in them.
+    #[param(example = "entrance")]
+    pub zone: Option<String>,
+    /// Traveler types, as a comma list.
+    #[serde(rename = "type")]
+    #[param(rename = "type", example = "student")]
+    pub traveler_type: Option<String>,
+    /// Visits that began at or after this: RFC 3339, a date, `today`, `week`, `now` or `now-24h`.
+    #[param(example = "today", default = "today")]
+    pub start: Option<String>,
+    /// Visits that began before this.
+    #[param(example = "now", default = "now")]
+    pub end: Option<String>,
+    /// Visits at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
+    pub limit: Option<String>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// The zone of days and of the instants in the answer; the site's unless given.
+    #[param(example = "Europe/London")]
+    pub tz: Option<String>,
+}
+
+/// A visit: the consecutive samples of a traveler at a sensor without a pause above the idle gap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Visit {
+    /// The sensor.
+    #[schema(example = "ent-1")]
+    pub sensor: String,
+    /// Who.
+    #[schema(example = "t-4711")]
+    pub traveler_id: String,
+    /// What kind of traveler.
+    #[schema(example = "student")]
+    pub traveler_type: String,
+    /// The first sample.
+    pub entered_at: Stamp,
+    /// The last sample (so far).
+    pub left_at: Stamp,
+    /// How many samples.
+    #[schema(example = 17)]
+    pub samples: u32,
+    /// Length of the way, in metres.
+    #[schema(example = 12.5)]
+    pub distance_m: f64,
+    /// The least speed, in m/s; null with less than two samples.
+    #[schema(required, example = 0.7)]
+    pub speed_min: Option<f64>,
+    /// The greatest speed, in m/s.
+    #[schema(required, example = 1.9)]
+    pub speed_max: Option<f64>,
+    /// The mean of the speed samples, in m/s.
+    #[schema(required, example = 1.31)]
+    pub speed_avg: Option<f64>,
+    /// How settled it is.
+    pub state: VisitState,
+}
+
+/// How settled a visit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitState {
+    /// It goes on.
+    Live,
+    /// It is over; a late event may still change it.
+    Provisional,
+    /// No event changes it any more.
+    Final,
+    /// It was final, and an event changed it all the same.
+    Revised,
+}
+
+/// A page of visits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VisitPage {
+    /// The visits, by entry, sensor, traveler and type.
+    pub items: Vec<Visit>,
+    /// Ask for the next page with it; null on the last.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+    /// Whether visits that go on may be missing because the live view is away.
+    pub stale: bool,
+}
+
+/// The visits that began in a range of time
+#[utoipa::path(
+    get, path = "/api/v1/visits", tag = "movement", operation_id = "listVisits", params(VisitParams),
+    responses((status = OK, description = "A page of visits, by entry", body = VisitPage, example = json!({
+        "items": [{
+            "sensor": "ent-1", "traveler_id": "t-4711", "traveler_type": "student",
+            "entered_at": "2026-11-24T11:06:02.25+00:00", "left_at": "2026-11-24T11:06:19+00:00", "samples": 17,
+            "distance_m": 21.9, "speed_min": 0.7, "speed_max": 1.9, "speed_avg": 1.31, "state": "provisional"
+        }],
+        "next_cursor": null, "stale": false
+    })), Refusals)
+)]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Asked(params): Asked<VisitParams>,
+) -> Answer<Json<VisitPage>> {
+    let moment = app.moment()?;
+    let question = VisitQuestion::parse(&params, &moment)?;
+    visits::page(&app, &question, &moment).await.map(Json)
+}

@@ -1,0 +1,201 @@
+//! The columns of an answer, made of a reading.
+
+use domain::series::{Grid, Speeds, Totals};
+use domain::time::Micros;
+
+use super::body::{
+    Cell, Column, Fill, GroupBy, MetricValues, Number, PointState, Series, SeriesItem, SeriesKey,
+};
+use super::metric::{ByMetric, Metric};
+use super::question::Question;
+use super::reading::Reading;
+use crate::app::{Moment, Settings};
+use crate::problem::Answer;
+use crate::sensors::{self, Clocks};
+use crate::stamp::Stamp;
+use crate::stream::cursor::{Position, StreamCursor};
+
+/// Answers at `moment` from what was read.
+///
+/// # Errors
+/// A 422 when the answer would be too large.
+pub fn answer(reading: &Reading, moment: &Moment, settings: &Settings) -> Answer<Series> {
+    let question = reading.question().as_ref();
+    let now = moment.now;
+    let grid = question.grid(now);
+    let keys = keys(reading);
+    question.check_size(now, keys.len())?;
+    let columns = Columns {
+        reading,
+        moment,
+        settings,
+        grid,
+    };
+    let clocks = columns.clocks(None);
+    let stamp = |at| Stamp::new(at, &question.tz);
+    Ok(Series {
+        metrics: question
+            .metrics
+            .iter()
+            .map(|metric| metric.as_str().to_owned())
+            .collect(),
+        start: stamp(question.start),
+        end: stamp(question.end_at(now)),
+        step_s: question.step.0 / 1_000_000,
+        window_s: question.window.0 / 1_000_000,
+        mode: question.mode,
+        label: "end".to_owned(),
+        tz: question.tz.iana_name().unwrap_or("UTC").to_owned(),
+        fill: question.fill,
+        watermark: clocks
+            .and_then(|clocks| clocks.known_watermark())
+            .map(stamp),
+        approx: false,
+        stale: moment.live.stale,
+        series: keys.into_iter().map(|key| columns.item(key)).collect(),
+        stream: StreamCursor {
+            topic: "series".to_owned(),
+            filter: question.filter.clone(),
+            epoch: question.epoch.clone(),
+            offset: position(question, moment).offset(),
+        },
+    })
+}
+
+/// Where an answer to `question` at `moment` stands: what is final in it stays so.
+#[must_use]
+pub fn position(question: &Question, moment: &Moment) -> Position {
+    let chosen = question
+        .sensors
+        .iter()
+        .filter_map(|id| moment.sensors.get(id));
+    let clocks = sensors::clocks(chosen, moment.now);
+    Position::new(moment.now, clocks.map(|clocks| clocks.watermark))
+}
+
+/// The series of an answer: one, one for each sensor that is meant, or one for each type that was seen or asked for.
+fn keys(reading: &Reading) -> Vec<SeriesKey> {
+    let question = reading.question();
+    let key = |sensor: &str, traveler_type: &str| SeriesKey {
+        sensor: sensor.to_owned(),
+        traveler_type: traveler_type.to_owned(),
+    };
+    match question.group_by {
+        GroupBy::None => vec![key("all", "all")],
+        GroupBy::Sensor => question
+            .sensors
+            .iter()
+            .map(|id| key(id.as_str(), "all"))
+            .collect(),
+        GroupBy::Type => match question.types.names() {
+            Some(names) => names.iter().map(|name| key("all", name)).collect(),
+            None => reading.groups().map(|name| key("all", name)).collect(),
+        },
+    }
+}
+
+struct Columns<'a> {
+    reading: &'a Reading,
+    moment: &'a Moment,
+    settings: &'a Settings,
+    grid: Grid,
+}
+
+impl Columns<'_> {
+    fn item(&self, key: SeriesKey) -> SeriesItem {
+        let question = self.reading.question();
+        let (group, sensors) = match question.group_by {
+            GroupBy::None => ("", question.sensors.len()),
+            GroupBy::Sensor => (key.sensor.as_str(), 1),
+            GroupBy::Type => (key.traveler_type.as_str(), question.sensors.len()),
+        };
+        let totals = match self.reading.strip(group) {
+            Some(strip) => strip.totals(&self.grid, question.with_quantiles()),
+            None => vec![Totals::default(); self.grid.points],
+        };
+        let coverage = match self.reading.uptime(group) {
+            Some(uptime) => uptime.coverage(&self.grid, sensors, self.moment.now),
+            None => vec![0.0; self.grid.points],
+        };
+        let clocks = self.clocks((question.group_by == GroupBy::Sensor).then_some(group));
+        let state = (0..self.grid.points)
+            .map(|i| self.state(self.grid.window_of(i).end, clocks))
+            .collect();
+        let column = |metric: &Metric| {
+            let cells = totals.iter().zip(&coverage);
+            let cells =
+                cells.map(|(totals, &coverage)| cell(*metric, totals, coverage, question.fill));
+            let values = MetricValues {
+                unit: metric.unit(),
+                v: Column(cells.collect()),
+            };
+            (*metric, values)
+        };
+        SeriesItem {
+            n: self.grid.points,
+            columns: question.metrics.iter().map(column).collect::<ByMetric<_>>(),
+            key,
+            coverage,
+            state,
+        }
+    }
+
+    /// The clocks of one sensor, or of all that are meant.
+    fn clocks(&self, sensor: Option<&str>) -> Option<Clocks> {
+        let meant = self.reading.question().sensors.iter();
+        let chosen = meant
+            .filter(|id| sensor.is_none_or(|sensor| id.as_str() == sensor))
+            .filter_map(|id| self.moment.sensors.get(id));
+        sensors::clocks(chosen, self.moment.now)
+    }
+
+    fn state(&self, end: Micros, clocks: Option<Clocks>) -> PointState {
+        let settled = end + self.settings.settle;
+        let (clock, watermark) = match clocks {
+            Some(clocks) => (clocks.clock, clocks.watermark),
+            None => (self.moment.now, Micros::MIN),
+        };
+        if settled > clock {
+            PointState::Live
+        } else if settled > watermark {
+            PointState::Provisional
+        } else {
+            PointState::Final
+        }
+    }
+}
+
+fn cell(metric: Metric, totals: &Totals, coverage: f64, fill: Fill) -> Cell {
+    let count = |count: u64| {
+        let is_known = match fill {
+            Fill::Auto => count > 0 || coverage > 0.0,
+            Fill::Zero => true,
+            Fill::None => count > 0,
+        };
+        Cell(is_known.then_some(Number::Count(count)))
+    };
+    let speed = |of: fn(&Speeds) -> Option<f64>| {
+        let empty = (fill == Fill::Zero).then_some(0.0);
+        Cell(
+            totals
+                .speeds
+                .as_ref()
+                .and_then(of)
+                .or(empty)
+                .map(Number::Measure),
+        )
+    };
+    match metric {
+        Metric::Entries => count(totals.entries),
+        Metric::Exits => count(totals.exits),
+        Metric::Present => count(totals.present),
+        Metric::SpeedAvg => speed(|speeds| Some(speeds.mean)),
+        Metric::SpeedMin => speed(|speeds| Some(speeds.min)),
+        Metric::SpeedMax => speed(|speeds| Some(speeds.max)),
+        Metric::SpeedP50 => speed(|speeds| speeds.p50),
+        Metric::SpeedP95 => speed(|speeds| speeds.p95),
+    }
+}
+
+#[cfg(test)]
+mod tests;
