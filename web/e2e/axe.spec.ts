@@ -51,8 +51,11 @@ test('the checker finds a fault that is planted', async ({ page }) => {
 
 test('and so does the measure of what is too wide', async ({ page }) => {
   await open(page);
-  await page.evaluate(() =>
-    document.querySelector('main')?.insertAdjacentHTML('beforeend', '<p style="width:3000px">wide</p>'),
-  );
+  await page.evaluate(() => {
+    const wide = document.createElement('p');
+    wide.textContent = 'wide';
+    wide.style.width = '3000px';
+    document.querySelector('main')?.append(wide);
+  });
   expect(await overflow(page)).toBeGreaterThan(0);
 });

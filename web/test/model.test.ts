@@ -142,10 +142,12 @@ describe('the stretch that is drawn', () => {
     expect(stretch.noneBefore).toBeNull();
   });
 
-  test('is never shorter than ten minutes', () => {
-    const counts = [...quiet(680, 0), 3];
-    const stretch = stretchOf(windows(counts, quiet(681, 1), {}, true), counts, options);
+  test('of a site that has just begun leaves its room ahead', () => {
+    const counts = [...quiet(678, Number.NaN).map(() => null), 7, 2, 3];
+    const stretch = stretchOf(windows(counts, [...quiet(678, 0), 1, 1, 1], {}, true), counts, options);
     expect(stretch.domain.to - stretch.domain.from).toBeGreaterThanOrEqual(10 * MINUTE);
+    expect(stretch.domain.from).toBeGreaterThanOrEqual(MIDNIGHT + 676 * MINUTE);
+    expect(stretch.unmeasuredBefore).toBe(MIDNIGHT + 678 * MINUTE);
   });
 
   test('of a day on which nobody came begins where measuring began', () => {

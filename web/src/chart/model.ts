@@ -131,13 +131,16 @@ export function stretchOf(windows: Windows, counts: Values, options: StretchOpti
   const first = firstCount >= 0 ? firstCount : firstMeasured;
   let from = range.from;
   if (trims && first > 0) {
-    const begin = Math.min((windows.ends[first] ?? 0) - windows.stepMs, range.to - SPAN_MIN_MS);
-    const rough = tickStep((range.to - begin) * (1 + AHEAD), ticksMax);
+    const begin = (windows.ends[first] ?? 0) - windows.stepMs;
+    const rough = tickStep(Math.max(range.to - begin, SPAN_MIN_MS) * (1 + AHEAD), ticksMax);
     from = Math.max(range.from, floorToTick(begin, rough, tz));
   }
   const span = Math.max(range.to - from, SPAN_MIN_MS);
   const tickMs = tickStep(follows ? span * (1 + AHEAD) : span, ticksMax);
-  const to = follows ? aheadOf(range.to, span, tickMs, tz) : Math.max(range.to, from + windows.stepMs);
+  // a day that has only begun leaves its room ahead, not behind where nothing was measured
+  const to = follows
+    ? Math.max(aheadOf(range.to, span, tickMs, tz), from + SPAN_MIN_MS)
+    : Math.max(range.to, from + windows.stepMs);
   const trimmed = from > range.from;
   return {
     domain: { from, to },

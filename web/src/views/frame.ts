@@ -5,6 +5,7 @@
 import type { Series, SeriesItem } from '../api/types';
 import {
   gapsOf,
+  isMeasured,
   type Stretch,
   stretchOf,
   tailStart,
@@ -53,7 +54,7 @@ export function frameOf(series: Series, options: FrameOptions, speech: Speech): 
   const present = options.follows ? windows.range.to : null;
   const gaps = gapsOf(windows, domain);
   const blind = gaps.length === 1 && gaps[0]?.from === domain.from && gaps[0].to >= windows.range.to;
-  const tail = tailStart(windows);
+  const tail = arrivingFrom(windows);
   const at = (instant: number) => f.dayTime(instant, lastDay(windows));
   return {
     item,
@@ -88,6 +89,13 @@ export function frameOf(series: Series, options: FrameOptions, speech: Speech): 
             },
     },
   };
+}
+
+/** The first window that is still arriving and was measured: what nobody measures does not arrive. */
+function arrivingFrom(windows: Windows): number | null {
+  const tail = tailStart(windows);
+  const measured = tail === null ? -1 : windows.ends.findIndex((_, i) => i >= tail && isMeasured(windows, i));
+  return measured < 0 ? null : measured;
 }
 
 /** Marks of days are named; marks of hours carry the day where a new one begins. */
