@@ -5,21 +5,21 @@
 //! not fetch. That is how a Kafka that is away reaches the device: as a socket that is not read, never as an error.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use domain::time::Micros;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::WriteHalf;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::close::Close;
 use crate::encode::{NOTHING_TO_DELIVER, encode};
+use crate::hold::{Hold, Pending};
 use crate::input::Input;
-use crate::intake::Taken;
 use crate::packet::{Publish, Reply, Version, Will};
+use crate::patience::{NEVER, Patience};
 use crate::producer::{Batch, SendError, headers};
 use crate::session::{Acknowledgement, Action, Session};
 use crate::shared::Shared;
@@ -28,15 +28,6 @@ use crate::window::{Slot, Window};
 
 /// Replies that may wait for the client to fetch them, in bytes.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
-
-/// How long a client may not fetch its replies.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How soon librdkafka is asked again after it had no room.
-pub(crate) const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(1);
-
-/// A deadline for when there is none.
-const NEVER: Duration = Duration::from_hours(24);
 
 /// A connection whose CONNECT was accepted.
 #[derive(Debug)]
@@ -50,10 +41,7 @@ pub(crate) struct Connection {
     output: BytesMut,
     received: Received,
     hold: Hold,
-    is_paused: bool,
-    last_packet: Instant,
-    packet_begun: Option<Instant>,
-    write_blocked: Option<Instant>,
+    patience: Patience,
 }
 
 /// When the bytes at hand were read. All packets of one read share it.
@@ -63,25 +51,6 @@ struct Received {
     instant: Instant,
     /// `at`, as the records' header has it.
     text: String,
-}
-
-/// A publish that was decoded and has to wait; nothing is taken in behind it.
-#[derive(Debug)]
-enum Hold {
-    Nothing,
-    /// For memory.
-    Budget(Box<Pending>),
-    /// For room in librdkafka's queue.
-    Queue(Box<Batch>),
-}
-
-/// A publish whose records have not been handed to Kafka.
-#[derive(Debug)]
-struct Pending {
-    taken: Taken,
-    cost: u32,
-    acknowledgement: Acknowledgement,
-    traceparent: Option<String>,
 }
 
 impl Connection {
@@ -99,6 +68,7 @@ impl Connection {
                 Version::V4 => receive_maximum,
                 Version::V5 => receive_maximum * 2,
             },
+            patience: Patience::new(session.silence_max, shared.timeouts.packet),
             received: Received::now(&shared),
             shared,
             signal,
@@ -107,10 +77,6 @@ impl Connection {
             input,
             output: BytesMut::new(),
             hold: Hold::Nothing,
-            is_paused: false,
-            last_packet: Instant::now(),
-            packet_begun: None,
-            write_blocked: None,
         }
     }
 
@@ -125,12 +91,8 @@ impl Connection {
                 break close;
             }
             let may_read = self.may_take();
-            if may_read && self.is_paused {
-                // What came meanwhile was not read, so it was not silence.
-                self.last_packet = Instant::now();
-            }
-            self.is_paused = !may_read;
-            let deadline = self.deadline();
+            self.patience.set_paused(!may_read);
+            let deadline = self.patience.deadline();
             if deadline < timer.deadline() || timer.is_elapsed() {
                 timer.as_mut().reset(deadline);
             }
@@ -143,8 +105,8 @@ impl Connection {
                     _ => break Close::Lost,
                 },
                 _ = writer.writable(), if !self.output.is_empty() => {}
-                () = self.hold.over(&self.signal), if !matches!(self.hold, Hold::Nothing) => self.release(),
-                () = timer.as_mut() => if let Some(close) = self.overdue() {
+                () = self.hold.over(&self.signal), if !self.hold.is_nothing() => self.release(),
+                () = timer.as_mut() => if let Some(close) = self.patience.is_over() {
                     break close;
                 },
             }
@@ -192,7 +154,7 @@ impl Connection {
 
     /// Whether one more packet may be taken in.
     fn may_take(&self) -> bool {
-        matches!(self.hold, Hold::Nothing)
+        self.hold.is_nothing()
             && self.window.len() < self.window_max
             && self.output.len() < OUTPUT_BYTES_MAX
             && !self.signal.is_raised(Flag::Shutdown)
@@ -244,17 +206,13 @@ impl Connection {
             }
         }
         if count > 0 {
-            self.last_packet = self.received.instant;
-            self.packet_begun = None;
             #[expect(clippy::cast_precision_loss, reason = "a window is small")]
             let taken = (self.window.len() - before) as f64;
             self.shared.metrics.inflight.increment(taken);
         }
-        if !self.may_take() || !self.input.is_within_packet() {
-            self.packet_begun = None;
-        } else {
-            self.packet_begun.get_or_insert(self.received.instant);
-        }
+        let is_within_packet = self.input.is_within_packet();
+        self.patience
+            .took_in(count, self.received.instant, is_within_packet);
         Ok(count)
     }
 
@@ -328,56 +286,16 @@ impl Connection {
             match writer.try_write(&self.output) {
                 Ok(count) => {
                     self.output.advance(count);
-                    self.write_blocked = None;
+                    self.patience.wrote();
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    self.write_blocked.get_or_insert_with(Instant::now);
+                    self.patience.write_blocked();
                     return Ok(());
                 }
                 Err(_) => return Err(Close::Lost),
             }
         }
         Ok(())
-    }
-
-    /// When to look at the clock again at the latest.
-    fn deadline(&self) -> Instant {
-        let timeouts = &self.shared.timeouts;
-        let silence = self.session.silence_max.filter(|_| !self.is_paused);
-        [
-            silence.map(|silence_max| self.last_packet + silence_max),
-            self.packet_begun.map(|begun| begun + timeouts.packet),
-            self.write_blocked.map(|blocked| blocked + WRITE_TIMEOUT),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or_else(|| Instant::now() + NEVER)
-    }
-
-    fn overdue(&self) -> Option<Close> {
-        let now = Instant::now();
-        let is_past =
-            |since: Option<Instant>, time: Duration| since.is_some_and(|since| since + time <= now);
-        if is_past(self.write_blocked, WRITE_TIMEOUT) {
-            return Some(Close::NotReading);
-        }
-        if is_past(self.packet_begun, self.shared.timeouts.packet) {
-            return Some(Close::Slow);
-        }
-        let silence_max = self.session.silence_max.filter(|_| !self.is_paused)?;
-        is_past(Some(self.last_packet), silence_max).then_some(Close::KeepAlive)
-    }
-}
-
-impl Hold {
-    /// Waits until it is worth a try. Cancel safe. When memory was waited for, it is taken.
-    async fn over(&self, signal: &Signal) {
-        match self {
-            Self::Nothing => {}
-            Self::Budget(pending) => signal.budget.take(pending.cost).await,
-            Self::Queue(_) => sleep(QUEUE_FULL_PAUSE).await,
-        }
     }
 }
 

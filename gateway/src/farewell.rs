@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use crate::connection::QUEUE_FULL_PAUSE;
+use crate::hold::QUEUE_FULL_PAUSE;
 use crate::packet::{Publish, Qos, Will};
 use crate::producer::{Batch, SendError, headers};
 use crate::shared::Shared;

@@ -5,7 +5,7 @@
 //! it came from; what breaks the producer as a whole ends the process. Either way nothing was acknowledged.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,12 +19,17 @@ use rdkafka::producer::{
     BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
     ThreadedProducer,
 };
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::window::Slot;
+
+/// How often the client is asked whether it is broken for good.
+const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +77,13 @@ pub(crate) struct Producer {
     movements: String,
     dead_letters: String,
     failed: CancellationToken,
-    failure: Arc<OnceLock<String>>,
 }
 
 /// What librdkafka calls back.
 struct DeliveryContext {
     metrics: Arc<Metrics>,
+    /// Cancelled when a record was refused because the producer is broken.
     failed: CancellationToken,
-    failure: Arc<OnceLock<String>>,
 }
 
 /// The headers of the records of one publish.
@@ -110,11 +114,9 @@ impl Producer {
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", kilobytes.to_string());
         let failed = CancellationToken::new();
-        let failure = Arc::new(OnceLock::new());
         let context = DeliveryContext {
             metrics,
             failed: failed.clone(),
-            failure: Arc::clone(&failure),
         };
         let inner = ThreadedProducer::from_config_and_context(&settings, context)
             .context("creating the Kafka producer")?;
@@ -123,7 +125,6 @@ impl Producer {
             movements: config.kafka.topic(topic::SENSOR_MOVEMENTS),
             dead_letters: config.kafka.topic(topic::DEAD_LETTERS),
             failed,
-            failure,
         })
     }
 
@@ -192,9 +193,21 @@ impl Producer {
     }
 
     /// Waits until the producer is broken for good, and says why.
+    ///
+    /// The client's error callback brings the cause without saying that it is fatal, so the client is asked: at once when
+    /// a record was refused for that reason, and now and then for the case that there are no records.
     pub(crate) async fn failure(&self) -> String {
-        self.failed.cancelled().await;
-        self.failure.get().cloned().unwrap_or_default()
+        loop {
+            if let Some((code, reason)) = self.inner.client().fatal_error() {
+                return format!("{code}: {reason}");
+            }
+            // The answer may lag behind the refusal, so the pause is kept in either case.
+            sleep(FAILURE_PAUSE).await;
+            tokio::select! {
+                () = self.failed.cancelled() => {}
+                () = sleep(FAILURE_INTERVAL) => {}
+            }
+        }
     }
 }
 
@@ -211,21 +224,19 @@ impl DeliveryContext {
     /// Kafka refused a record for good.
     fn refuse(&self, cause: &KafkaError, slot: &Slot) {
         let code = cause.rdkafka_error_code();
-        if matches!(
-            code,
-            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
-        ) {
+        let is_first = slot.refused();
+        match code {
             // The producer is being dropped; whoever waited was told before.
-            return slot.refused();
+            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => return,
+            Some(RDKafkaErrorCode::Fatal) => self.failed.cancel(),
+            _ if is_first => error!(
+                "Kafka refused a record ({cause}); its publish is not acknowledged and its connection ends, so the \
+                 device sends it again: check that the topics exist, that this client may write, and message.max.bytes"
+            ),
+            _ => debug!("Kafka refused another record of that connection ({cause})"),
         }
         let code = code.map_or_else(|| "unknown".to_owned(), |code| format!("{code:?}"));
-        error!(
-            kafka.code = code,
-            "Kafka refused a record ({cause}); its publish is not acknowledged and its connection ends, so the device \
-             will send it again: check that the topics exist, that this client may write, and message.max.bytes"
-        );
         self.metrics.delivery_failed(code);
-        slot.refused();
     }
 }
 
@@ -241,15 +252,9 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
 }
 
 impl ClientContext for DeliveryContext {
-    fn error(&self, cause: KafkaError, reason: &str) {
-        if cause.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            // Only the first reason counts; the others follow from it.
-            drop(self.failure.set(format!("{cause}: {reason}")));
-            self.failed.cancel();
-        } else {
-            // A broker that is away, mostly; librdkafka keeps trying, and readiness tells.
-            warn!("Kafka: {cause}: {reason}");
-        }
+    fn error(&self, _: KafkaError, reason: &str) {
+        // A broker that is away, mostly; librdkafka keeps trying, and readiness tells.
+        warn!("Kafka: {reason}");
     }
 
     fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {

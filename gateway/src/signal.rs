@@ -51,9 +51,11 @@ impl Signal {
         self.notify.notified().await;
     }
 
-    pub(crate) fn raise(&self, flag: Flag) {
-        self.flags.fetch_or(flag as u8, Ordering::Release);
+    /// Raises `flag`. Says whether it was not raised before.
+    pub(crate) fn raise(&self, flag: Flag) -> bool {
+        let before = self.flags.fetch_or(flag as u8, Ordering::AcqRel);
         self.wake();
+        before & flag as u8 == 0
     }
 
     pub(crate) fn is_raised(&self, flag: Flag) -> bool {

@@ -13,13 +13,18 @@ use tracing::debug;
 
 use crate::producer::{Batch, Record, Stream, headers};
 use crate::shared::Shared;
-use crate::signal::Signal;
+use crate::signal::{Flag, Signal};
 use crate::window::Slot;
+
+/// Ticks that were handed to Kafka together.
+struct Round {
+    slot: Arc<Slot>,
+    signal: Arc<Signal>,
+}
 
 /// Writes a tick to every partition each `every`, until `stop`.
 pub(crate) async fn tick(shared: Arc<Shared>, every: Duration, stop: CancellationToken) {
-    let signal = Arc::new(Signal::new(Arc::clone(&shared.budget)));
-    let mut last: Option<Arc<Slot>> = None;
+    let mut last: Option<Round> = None;
     let mut timer = interval(every);
     timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -27,15 +32,16 @@ pub(crate) async fn tick(shared: Arc<Shared>, every: Duration, stop: Cancellatio
             _ = timer.tick() => {}
             () = stop.cancelled() => return,
         }
-        // While Kafka is away one round of ticks waits; more of them would say nothing new.
-        if last.as_ref().is_some_and(|slot| !slot.is_done()) {
-            debug!("the last ticks are not in Kafka yet; none are added");
-            continue;
+        if let Some(round) = &last {
+            if round.slot.is_done() {
+                count(&shared);
+            } else if !round.signal.is_raised(Flag::KafkaRefused) {
+                // While Kafka is away one round waits; more of them would say nothing new.
+                debug!("the last ticks are not in Kafka yet; none are added");
+                continue;
+            }
         }
-        if last.is_some() {
-            count(&shared);
-        }
-        last = Some(write(&shared, &signal));
+        last = write(&shared);
     }
 }
 
@@ -44,9 +50,8 @@ fn count(shared: &Shared) {
     shared.metrics.ticks.increment(partitions.into());
 }
 
-fn write(shared: &Shared, signal: &Arc<Signal>) -> Arc<Slot> {
+fn write(shared: &Shared) -> Option<Round> {
     let now = shared.clock.now();
-    let partitions = shared.intake.partitions.movements;
     let value = envelope::encode(Event {
         device: DeviceId(String::new()),
         event_time: now,
@@ -56,8 +61,7 @@ fn write(shared: &Shared, signal: &Arc<Signal>) -> Arc<Slot> {
         has_event_id: false,
         body: Body::Tick,
     });
-    let reversed: Vec<Record> = (0..partitions)
-        .rev()
+    let reversed: Vec<Record> = (0..shared.intake.partitions.movements)
         .map(|partition| Record {
             stream: Stream::Movements,
             partition,
@@ -65,15 +69,18 @@ fn write(shared: &Shared, signal: &Arc<Signal>) -> Arc<Slot> {
             value: value.clone(),
         })
         .collect();
-    let slot = Arc::new(Slot::new(reversed.len(), 0, Arc::clone(signal)));
+    let signal = Arc::new(Signal::new(Arc::clone(&shared.budget)));
+    let slot = Arc::new(Slot::new(reversed.len(), 0, Arc::clone(&signal)));
     let mut batch = Batch {
         reversed,
         headers: headers(&now.to_string(), None),
         slot: Arc::clone(&slot),
     };
-    if shared.producer.send(&mut batch).is_err() {
-        debug!("ticks were not taken; the next round writes them");
-        return Arc::new(Slot::new(0, 0, Arc::clone(signal)));
+    match shared.producer.send(&mut batch) {
+        Ok(()) => Some(Round { slot, signal }),
+        Err(_) => {
+            debug!("ticks were not taken; the next round writes them");
+            None
+        }
     }
-    slot
 }

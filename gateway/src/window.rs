@@ -47,9 +47,10 @@ impl Slot {
         }
     }
 
-    /// Kafka refused one of its records for good: it is never acknowledged, and its connection ends.
-    pub(crate) fn refused(&self) {
-        self.signal.raise(Flag::KafkaRefused);
+    /// Kafka refused one of its records for good: it is never acknowledged, and its connection ends. Says whether this
+    /// was the connection's first.
+    pub(crate) fn refused(&self) -> bool {
+        self.signal.raise(Flag::KafkaRefused)
     }
 
     /// Whether Kafka has all of its records; if not, the task is woken when it does.
