@@ -41,7 +41,7 @@ missing_packages() {
     have pkg-config || echo pkg-config
     [ -e /usr/include/openssl/ssl.h ] || pkg-config --exists libssl 2>/dev/null || echo libssl-dev
     # librdkafka's cmake build includes curl/curl.h even without OIDC; nothing is linked from it.
-    ls /usr/include/curl/curl.h /usr/include/*/curl/curl.h >/dev/null 2>&1 || echo libcurl4-openssl-dev
+    [ -n "$(ls /usr/include/curl/curl.h /usr/include/*/curl/curl.h 2>/dev/null)" ] || echo libcurl4-openssl-dev
     [ -e /usr/include/zlib.h ] || pkg-config --exists zlib 2>/dev/null || echo zlib1g-dev
     [ "$(java_major)" -ge 17 ] || echo java
     have mvn || scripts/kafka-jars.sh --check || echo maven
