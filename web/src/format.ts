@@ -15,6 +15,8 @@ export interface Format {
   percent(share: number): string;
   /** `1.34` metres a second */
   speed(value: number): string;
+  /** `2.0`, with that many digits after the point */
+  decimal(value: number, digits: number): string;
   /** `11:20` */
   time(at: number): string;
   /** `11:20:16` */
@@ -69,6 +71,8 @@ export function makeFormat(locale: string, tz: string): Format {
     count: (value) => count.format(value),
     percent: (share) => percent.format(share),
     speed: (value) => speed.format(value),
+    decimal: (value, digits) =>
+      value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
     time: (instant) => time.format(instant),
     clock: (instant) => clock.format(instant),
     date: (instant) => date.format(instant).replace(/,/g, ''),

@@ -97,6 +97,22 @@ describe('a reading', () => {
   });
 });
 
+test('one badge that jumped does not press everybody else flat, and is named', () => {
+  const series = seriesAt();
+  const item = structuredClone(series.series[0]);
+  item?.speed_max?.v.splice(600, 1, 50);
+  const frame = frameOf(
+    { ...series, series: [item] } as typeof series,
+    { follows: true, trims: true },
+    speech,
+  );
+  const picture = frame && speedPicture(frame, speech);
+  expect(picture?.axis.top).toBeLessThan(10);
+  expect(picture?.caption).toContain('The fastest, 50.00 m/s at 10:01, is beyond the axis.');
+  expect(picture?.lines[2]?.read(600)).toBe('10:01, 50.00 m/s fastest');
+  expect(speed().caption).not.toContain('beyond');
+});
+
 test('the title says what a point counts', () => {
   expect(entries().title).toBe('Entering per minute');
   expect(entries(frameAt(NOW, 'day', { window: '5m', step: '5m' })).title).toBe('Entering per 5 min');

@@ -833,7 +833,7 @@ export interface components {
         };
         /** @description The position to go on from. */
         Since: {
-            /** @description As in the cursor, the snapshot or the subscription. */
+            /** @description As in the cursor or the snapshot. */
             epoch: string;
             /**
              * Format: int64
@@ -939,7 +939,7 @@ export interface components {
         StreamCursor: {
             /**
              * @description The data that the position belongs to.
-             * @example 8f3c5a1e
+             * @example 8f3c5a1e90c1d2e4
              */
             epoch: string;
             /**
@@ -1985,6 +1985,13 @@ export interface operations {
                 content?: never;
             };
             /** @description The request does not ask for a websocket */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The connection cannot become a websocket */
             426: {
                 headers: {
                     [name: string]: unknown;

@@ -157,6 +157,7 @@ export const de: Catalogue = {
   captionFewer: 'Die letzte Stunde hatte {percent} weniger als die davor.',
   captionSame: 'Die letzte Stunde hatte so viele wie die davor.',
   captionSlowest: 'Langsamstes Mittel {value} m/s um {time}.',
+  captionBeyond: 'Das schnellste, {value} m/s um {time}, liegt über der Skala.',
   captionHourAgo: 'Vor einer Stunde {value} m/s.',
   captionNobodyWalked: 'Keine Linie, wo niemand vorbeiging.',
   captionNothing: 'In diesem Zeitraum wurde nichts gemessen.',

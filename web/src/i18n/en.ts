@@ -161,6 +161,7 @@ export const en = {
   captionFewer: 'The last hour had {percent} fewer than the hour before.',
   captionSame: 'The last hour had as many as the hour before.',
   captionSlowest: 'Slowest average {value} m/s at {time}.',
+  captionBeyond: 'The fastest, {value} m/s at {time}, is beyond the axis.',
   captionHourAgo: 'An hour ago {value} m/s.',
   captionNobodyWalked: 'No line where nobody walked past.',
   captionNothing: 'Nothing was measured in this range.',

@@ -30,15 +30,28 @@ export function entriesCaption(frame: ChartFrame, values: Values, speech: Speech
   return parts.filter(Boolean).join(' ');
 }
 
-export function speedCaption(frame: ChartFrame, average: Values, speech: Speech): string {
+export interface SpeedColumns {
+  average: Values;
+  fastest: Values;
+  /** Where the axis ends. */
+  top: number;
+}
+
+export function speedCaption(frame: ChartFrame, columns: SpeedColumns, speech: Speech): string {
   const { t, f } = speech;
   const { windows } = frame;
+  const { average, fastest, top } = columns;
   if (windows.coverage.every((share) => !share)) return t('captionNothing');
   const parts: string[] = [];
   const slowest = lowestOf(windows, average);
   if (slowest !== null) {
     const time = f.dayTime(windows.ends[slowest.index] ?? 0, lastDay(windows));
     parts.push(t('captionSlowest', { value: f.speed(slowest.value), time }));
+  }
+  const jump = peakOf(windows, fastest);
+  if (jump !== null && jump.value > top) {
+    const time = f.dayTime(windows.ends[jump.index] ?? 0, lastDay(windows));
+    parts.push(t('captionBeyond', { value: f.speed(jump.value), time }));
   }
   const before = frame.follows ? valueAt(windows, average, windows.range.to - HOUR_MS) : null;
   if (before !== null) parts.push(t('captionHourAgo', { value: f.speed(before) }));

@@ -17,6 +17,8 @@ import type { ChartFrame } from './frame';
 import { capital, column, helpVars, honesty, inDomain, timeColumns, timeOf, trustColumns } from './shared';
 
 const TYPICAL_DASH = [6, 4];
+/** A fastest speed this many times the median is an outlier. */
+const OUTLIER = 2.5;
 /** A value that ended longer ago is not called now. */
 const NOW_MS = 2 * 60_000;
 
@@ -142,10 +144,8 @@ export function speedPicture(frame: ChartFrame, speech: Speech): Picture {
     slowest: valuesOf(item, 'speed_min'),
     fastest: valuesOf(item, 'speed_max'),
   };
-  const axis = valueAxis(
-    Math.max(0, ...Object.values(columns).flatMap((values) => inDomain(frame, values))),
-    0.1,
-  );
+  const limit = speedLimit(inDomain(frame, columns.fastest), inDomain(frame, columns.average));
+  const axis = valueAxis(limit, 0.1);
   const title = t('walkingSpeed');
   const line = (key: keyof typeof columns, style: Partial<Line>): Line => ({
     key,
@@ -173,11 +173,11 @@ export function speedPicture(frame: ChartFrame, speech: Speech): Picture {
     bands: [{ high: 'fastest', low: 'slowest', colour: '--s1-band' }],
     axis: {
       top: axis.top,
-      marks: axis.marks.map((value) => ({ value, label: value.toFixed(Math.max(1, axis.decimals)) })),
+      marks: axis.marks.map((value) => ({ value, label: f.decimal(value, Math.max(1, axis.decimals)) })),
     },
     marks: speedMarks(frame, columns, speech),
     remark: frame.blind ? t('noSensorWasReporting') : walked ? null : t('nobodyWalked'),
-    caption: speedCaption(frame, columns.average, speech),
+    caption: speedCaption(frame, { ...columns, top: axis.top }, speech),
     help: t('chartHelpSeries', helpVars(title, frame, speech)),
     table: [
       ...timeColumns(windows, speech),
@@ -187,6 +187,17 @@ export function speedPicture(frame: ChartFrame, speech: Speech): Picture {
       ...trustColumns(windows, speech),
     ],
   };
+}
+
+/**
+ * The highest speed worth drawing. One badge that jumped must not press everybody else flat: what is far
+ * beyond the usual fastest is cut off, and the caption says so.
+ */
+function speedLimit(fastest: number[], average: number[]): number {
+  const sorted = fastest.toSorted((a, b) => a - b);
+  const usual = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const limit = Math.max(usual * OUTLIER, ...average);
+  return Math.min(limit, Math.max(0, ...fastest, ...average));
 }
 
 /** Names of the three lines at their right ends; the average with its value while it is of now. */
