@@ -5,11 +5,13 @@
 //! depends on the set of events, never on the order in which they arrived, as long as none is older than its sensor's
 //! watermark when it arrives; such a one is kept as a late event.
 //!
-//! - `sensor`: one sensor's tracks, panes and clocks, and when things close, settle and expire;
+//! - `sensor`: one sensor's tracks, panes and clocks; `closing`: when visits close; `expiry`: what is final and let go;
 //! - `track`: one traveler's samples and visits, and what a new sample changes;
 //! - `panes`: the panes of a sensor, changed by differences;
 //! - `rows`: what goes to Postgres; `live`: what goes to Redis; `snapshot`: the state as bytes.
 
+mod closing;
+mod expiry;
 mod live;
 mod panes;
 mod rows;

@@ -14,18 +14,17 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::MovementConfig;
 use super::panes::{PaneEdit, Panes, Slot, TypeIndex};
-use super::rows::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey, VisitRow};
-use super::track::{Identity, Inserted, Phase, Sample, Track, Visit, speed_between};
+use super::rows::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey};
+use super::track::{Identity, Inserted, Phase, Sample, Track};
 use crate::coverage::Coverage;
 use crate::event::{DeviceState, Position, Status};
 use crate::fold::Outcome;
 use crate::id::{DeviceId, TravelerId, TravelerType};
-use crate::pane::{PANE, PaneKey};
-use crate::quantity::Speed;
+use crate::pane::PaneKey;
 use crate::time::{Micros, Span};
 
 /// How often a sensor's own row and its coverage are written.
-const REPORT: Span = Span::from_secs(60);
+pub(super) const REPORT: Span = Span::from_secs(60);
 
 /// What one record brings to a sensor.
 #[derive(Debug)]
@@ -56,12 +55,12 @@ pub(super) struct Sensor {
     pub(super) panes: Panes,
     /// Tracks by index; free places are `None` and listed in `free`.
     pub(super) tracks: Vec<Option<Track>>,
-    free: Vec<u32>,
-    by_traveler: HashTable<u32>,
+    pub(super) free: Vec<u32>,
+    pub(super) by_traveler: HashTable<u32>,
     /// When to look whether a track's last visit has closed.
     pub(super) closing: BinaryHeap<Reverse<(Micros, u32)>>,
     /// When to look what a track may forget, on the watermark.
-    expiring: BinaryHeap<Reverse<(Micros, u32)>>,
+    pub(super) expiring: BinaryHeap<Reverse<(Micros, u32)>>,
     /// Tracks with a visit that closed not long ago, by the clock at which it did.
     pub(super) recently_closed: VecDeque<(Micros, u32)>,
     pub(super) live_changed: bool,
@@ -175,207 +174,6 @@ impl Sensor {
         }
         self.advance_watermark(at - config.amend_horizon, config, rows);
         self.report_since(clock, rows);
-    }
-
-    fn advance_clock(&mut self, to: Micros, config: &MovementConfig, rows: &mut MovementRows) {
-        if to <= self.clock {
-            return;
-        }
-        self.clock = to;
-        while let Some(&Reverse((deadline, index))) = self.closing.peek()
-            && deadline < to
-        {
-            self.closing.pop();
-            self.close_if_due(index, config.idle_gap, rows);
-        }
-        self.panes.settle(to - config.settle);
-        self.live_changed = true;
-    }
-
-    /// Closes the visits of a track that are due, and queues it again while one is open.
-    fn close_if_due(&mut self, index: u32, idle_gap: Span, rows: &mut MovementRows) {
-        let track = self.tracks[index as usize]
-            .as_mut()
-            .expect("a queued track exists");
-        track.in_closing = false;
-        for at in 0..track.visits.len() {
-            let visit = &mut track.visits[at];
-            if visit.phase != Phase::Open {
-                continue;
-            }
-            if visit.last + idle_gap >= self.clock {
-                track.in_closing = true;
-                self.closing.push(Reverse((visit.last + idle_gap, index)));
-                return;
-            }
-            visit.phase = Phase::Closed;
-            visit.closings += 1;
-            self.open[usize::from(track.traveler_type)] -= 1;
-            self.recently_closed.push_back((self.clock, index));
-            let (first, row) = (visit.first, VisitRow::from(&*visit));
-            rows.visits
-                .insert(visit_key(&self.name, &self.types, track, first), Some(row));
-        }
-        self.visits_changed = true;
-    }
-
-    /// Brings the row and the count of a visit up to a change of it.
-    fn reconsider(&mut self, index: u32, visit: usize, step: &mut Step<'_>) {
-        let idle_gap = step.config.idle_gap;
-        let clock = self.clock.max(step.event_time);
-        let track = self.tracks[index as usize]
-            .as_mut()
-            .expect("the index was just looked up");
-        let changed = &mut track.visits[visit];
-        let phase = if changed.last + idle_gap < clock {
-            Phase::Closed
-        } else {
-            Phase::Open
-        };
-        let before = std::mem::replace(&mut changed.phase, phase);
-        let open = &mut self.open[usize::from(track.traveler_type)];
-        *open = *open + u32::from(phase == Phase::Open) - u32::from(before == Phase::Open);
-        let row = (phase == Phase::Closed).then(|| {
-            changed.closings += 1;
-            VisitRow::from(&*changed)
-        });
-        let (first, last) = (changed.first, changed.last);
-        if row.is_some() || before == Phase::Closed {
-            // A visit that was closed and is open again has no row until it closes anew.
-            step.rows
-                .visits
-                .insert(visit_key(&self.name, &self.types, track, first), row);
-        }
-        if phase == Phase::Open && !track.in_closing {
-            track.in_closing = true;
-            self.closing.push(Reverse((last + idle_gap, index)));
-        }
-        if phase == Phase::Closed {
-            self.recently_closed.push_back((clock, index));
-        }
-        self.visits_changed = true;
-    }
-
-    /// Takes back what was said of a visit that is now part of another one.
-    fn retract(&mut self, index: u32, gone: &Visit, rows: &mut MovementRows) {
-        let track = self.tracks[index as usize]
-            .as_ref()
-            .expect("the index was just looked up");
-        match gone.phase {
-            Phase::New => {}
-            Phase::Open => self.open[usize::from(track.traveler_type)] -= 1,
-            Phase::Closed => {
-                rows.visits
-                    .insert(visit_key(&self.name, &self.types, track, gone.first), None);
-            }
-        }
-    }
-
-    fn advance_watermark(&mut self, to: Micros, config: &MovementConfig, rows: &mut MovementRows) {
-        if to.floor(PANE) <= self.watermark.floor(PANE) {
-            self.watermark = self.watermark.max(to);
-            return;
-        }
-        self.watermark = to;
-        // An event at the watermark can still reach back over the idle gap, into the pane where its visit stood.
-        let horizon = (to - config.idle_gap).floor(PANE) - PANE;
-        self.expire_panes(horizon, config.idle_gap, rows);
-        while let Some(&Reverse((deadline, index))) = self.expiring.peek()
-            && deadline < horizon
-        {
-            self.expiring.pop();
-            self.expire_track(index, horizon);
-        }
-        self.coverage.forget_before(to, config.silent_after);
-    }
-
-    /// Drops the panes that are final; what is due of them is written first.
-    fn expire_panes(&mut self, horizon: Micros, idle_gap: Span, rows: &mut MovementRows) {
-        let final_before = horizon;
-        while let Some((&slot, _)) = self.panes.by_slot.first_key_value()
-            && slot.0 + PANE <= final_before
-        {
-            self.refresh_extremes(slot, idle_gap);
-            let open = self
-                .panes
-                .by_slot
-                .remove(&slot)
-                .expect("the first key is there");
-            if open.in_rows_due || !self.panes.is_settled(slot.0) {
-                let row = PaneRow {
-                    pane: open.pane,
-                    changed_offset: open.changed_offset,
-                    revision: open.revision,
-                };
-                rows.panes.insert(self.pane_key(slot), row);
-            }
-            self.panes.live_gone.push(slot);
-        }
-    }
-
-    fn expire_track(&mut self, index: u32, horizon: Micros) {
-        let track = self.tracks[index as usize]
-            .as_mut()
-            .expect("a queued track exists");
-        if track.forget_before(horizon) {
-            // Look again when the next minute of samples, or the whole visit, may go.
-            let last = track.visits.last().map_or(horizon, |visit| visit.last);
-            self.expiring
-                .push(Reverse((last.min(horizon + REPORT).max(horizon), index)));
-            return;
-        }
-        let hash = traveler_hash(&track.traveler, track.traveler_type);
-        if let Ok(entry) = self.by_traveler.find_entry(hash, |&other| other == index) {
-            entry.remove();
-        }
-        self.tracks[index as usize] = None;
-        self.free.push(index);
-    }
-
-    /// Computes the extremes of a pane again from the samples, when one of them was taken back.
-    pub(super) fn refresh_extremes(&mut self, slot: Slot, idle_gap: Span) {
-        let Some(open) = self
-            .panes
-            .by_slot
-            .get_mut(&slot)
-            .filter(|open| open.extremes_stale)
-        else {
-            return;
-        };
-        let (start, kind) = slot;
-        let mut extremes: Option<(Speed, Speed)> = None;
-        for track in self
-            .tracks
-            .iter()
-            .flatten()
-            .filter(|track| track.traveler_type == kind)
-        {
-            let from = track.samples.partition_point(|s| s.at < start).max(1);
-            let to = track.samples.partition_point(|s| s.at < start + PANE);
-            for at in from..to {
-                let (a, b) = (&track.samples[at - 1], &track.samples[at]);
-                if b.at - a.at <= idle_gap
-                    && let Some(speed) = speed_between(a, b)
-                {
-                    let (min, max) = extremes.unwrap_or((speed, speed));
-                    extremes = Some((min.min(speed), max.max(speed)));
-                }
-            }
-        }
-        (open.pane.speed.min, open.pane.speed.max) = extremes.unwrap_or_default();
-        open.extremes_stale = false;
-    }
-
-    /// See [`Sensor::refresh_extremes`], for every pane.
-    pub(super) fn refresh_all_extremes(&mut self, idle_gap: Span) {
-        let stale = self
-            .panes
-            .by_slot
-            .iter()
-            .filter(|(_, open)| open.extremes_stale);
-        for slot in stale.map(|(slot, _)| *slot).collect::<Vec<_>>() {
-            self.refresh_extremes(slot, idle_gap);
-        }
     }
 
     /// Moves the rows that are due into `rows`.
@@ -497,7 +295,7 @@ impl Sensor {
     }
 }
 
-fn visit_key(
+pub(super) fn visit_key(
     sensor: &DeviceId,
     types: &[TravelerType],
     track: &Track,
@@ -511,6 +309,6 @@ fn visit_key(
     }
 }
 
-fn traveler_hash(traveler: &TravelerId, kind: TypeIndex) -> u64 {
+pub(super) fn traveler_hash(traveler: &TravelerId, kind: TypeIndex) -> u64 {
     xxh3_64_with_seed(traveler.0.as_bytes(), u64::from(kind))
 }
