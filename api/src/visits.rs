@@ -271,6 +271,3 @@ fn key_of(parts: &[String]) -> Option<VisitKey> {
         traveler_type: traveler_type.clone(),
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -260,6 +260,3 @@ impl Counting<'_> {
 pub fn zone_of(sensor: &KnownSensor) -> &str {
     sensor.zone.as_deref().unwrap_or(UNASSIGNED)
 }
-
-#[cfg(test)]
-mod tests;

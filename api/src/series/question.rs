@@ -157,6 +157,29 @@ impl Question {
         format!("{}.{}.{}", self.filter, self.epoch, self.start.0)
     }
 
+    /// A question about everything since 1970.
+    #[cfg(test)]
+    pub(super) fn for_tests(metric: Metric, group_by: GroupBy) -> Self {
+        Self {
+            metrics: vec![metric],
+            sensors: Vec::new(),
+            all_sensors: true,
+            chosen: Choice::All,
+            zones: Choice::All,
+            types: Choice::All,
+            start: Micros(0),
+            end: Moment::Now,
+            step: PANE,
+            window: PANE,
+            mode: Mode::Rolling,
+            group_by,
+            fill: Fill::Auto,
+            tz: TimeZone::UTC,
+            filter: String::new(),
+            epoch: String::new(),
+        }
+    }
+
     /// The epoch of the same question at `moment`: another one when the data was reset or other sensors are meant.
     #[must_use]
     pub fn epoch_at(&self, moment: &app::Moment) -> String {
@@ -275,4 +298,27 @@ pub(super) fn up_hours(value: &SensorValue) -> impl Iterator<Item = (Micros, &[u
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shortest_readable_step_that_fits_is_suggested() {
+        let day = Span::from_secs(DAY_S);
+        assert_eq!(suggested_step(day, 11_000), Some(Span::from_secs(10)));
+        assert_eq!(suggested_step(day * 2, 11_000), Some(Span::from_secs(20)));
+        assert_eq!(
+            suggested_step(day * 365, 11_000),
+            Some(Span::from_secs(3600))
+        );
+        assert_eq!(suggested_step(day * 365, 100), Some(day * 4));
+        assert_eq!(suggested_step(day * 365, 0), None);
+    }
+
+    #[test]
+    fn each_metric_is_answered_once_in_the_order_that_was_asked() {
+        let found = metrics(Some("speed_avg, entries,speed_avg")).unwrap();
+        assert_eq!(found, [Metric::SpeedAvg, Metric::Entries]);
+        assert_eq!(metrics(None), Ok(vec![Metric::Entries]));
+        assert!(metrics(Some("entries,")).is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! The API against real Postgres and Redis, filled by the real fold.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic like the test itself"
+)]
+
+mod owner;
+mod resources;
+mod series;
+mod visits;
+mod world;

@@ -1,0 +1,399 @@
+//! The resources one by one: what they answer, page by page, and what they refuse by name.
+
+use domain::event::DeviceState;
+use serde_json::{Value, json};
+
+use crate::world::{World, at, seconds};
+
+fn ids(page: &Value) -> Vec<&str> {
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_site_is_described() {
+    let world = World::new("2026-07-02T10:00:00Z").await;
+    let api = world.api(&["--mqtt-advertised", "127.0.0.1:1883"]).await;
+    let site = api.ok("/api/v1/site").await;
+    assert_eq!(
+        site,
+        json!({
+            "id": "main", "name": "Main campus", "tz": "Europe/London", "locale": "en-GB",
+            "now": "2026-07-02T11:00:00+01:00", "features": ["movement"], "feeds": {"movement": false},
+            "heartbeat_s": 30, "silent_after_s": 60, "lateness_s": 1200, "idle_gap_s": 30, "pane_s": 10,
+            "mqtt_topic": "footfall/main/{device}/positions", "mqtt": "127.0.0.1:1883",
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    );
+    let overview = api.ok("/api/v1/overview").await;
+    assert_eq!(overview["on_site"], 0);
+    assert_eq!(overview["lag_ms"], Value::Null);
+    assert_eq!(overview["counted_zones"], 0);
+    let zones: Vec<_> = overview["zones"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|zone| (&zone["id"], &zone["state"]))
+        .collect();
+    assert_eq!(
+        json!(zones),
+        json!([["cafe", "no_data"], ["lib", "no_data"], ["gym", "no_data"]])
+    );
+    let series = api
+        .ok("/api/v1/series?metric=entries,speed_avg&start=2026-07-02T09:58:00Z")
+        .await;
+    assert_eq!(series["series"][0]["entries"]["v"], json!([null, null]));
+    assert_eq!(series["watermark"], Value::Null);
+    let zeros = api
+        .ok("/api/v1/series?metric=entries,speed_avg&start=now-2m&fill=zero")
+        .await;
+    assert_eq!(zeros["series"][0]["entries"]["v"], json!([0, 0]));
+    assert_eq!(zeros["series"][0]["speed_avg"]["v"], json!([0.0, 0.0]));
+    assert_eq!(
+        api.ok("/api/v1/visits").await,
+        json!({"items": [], "next_cursor": null, "stale": false})
+    );
+    assert_eq!(api.ok("/api/v1/pipeline").await["partitions"], json!([]));
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_counted_by_zone_and_silent_sensors_are_named() {
+    let start = at("2026-03-02T10:00:00Z");
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let mut owner = world.owner(3).await;
+    let api = world.api(&[]).await;
+    for n in 0..5 {
+        owner.position("lib-1", (&format!("l{n}"), "student"), start, 0.0);
+    }
+    owner.position("lib-1", ("l5", "staff"), start, 0.0);
+    owner.position("cafe-1", ("c0", "student"), start, 0.0);
+    owner.position("gym-1", ("g0", "student"), start, 0.0);
+    owner.position("door-9", ("d0", "student"), start, 0.0);
+    owner.status("gym-1", DeviceState::Offline, start + seconds(1));
+    owner.flush().await;
+    api.caught_up(&owner).await;
+    world.pass(seconds(2));
+
+    let overview = api.ok("/api/v1/overview").await;
+    assert_eq!(
+        (&overview["on_site"], &overview["counted_zones"]),
+        (&json!(8), &json!(3))
+    );
+    assert_eq!(overview["lag_ms"], 0);
+    let zone = |id: &str| {
+        let zones = overview["zones"].as_array().unwrap();
+        zones
+            .iter()
+            .find(|zone| zone["id"] == id)
+            .unwrap_or_else(|| panic!("no zone {id}"))
+            .clone()
+    };
+    assert_eq!(
+        (
+            &zone("lib")["n"],
+            &zone("lib")["share"],
+            &zone("lib")["state"]
+        ),
+        (&json!(6), &json!(1.2), &json!("over"))
+    );
+    assert_eq!(
+        (&zone("cafe")["share"], &zone("cafe")["state"]),
+        (&Value::Null, &json!("normal"))
+    );
+    assert_eq!(
+        (&zone("gym")["state"], &zone("gym")["silent_s"]),
+        (&json!("no_data"), &json!(1))
+    );
+    assert_eq!(zone("unassigned")["sensors"], json!(["door-9"]));
+    assert_eq!(overview["silent_sensors"][0]["id"], "gym-1");
+    assert_eq!(overview["silent_sensors"][0]["zone"], "gym");
+
+    let staff = api.ok("/api/v1/overview?type=staff&zone=lib,cafe").await;
+    assert_eq!(staff["on_site"], 1);
+    assert_eq!(staff["zones"].as_array().unwrap().len(), 2);
+    let door = api.ok("/api/v1/overview?sensor=door-9").await;
+    assert_eq!(
+        (&door["on_site"], door["zones"].as_array().unwrap().len()),
+        (&json!(1), 1)
+    );
+
+    world.pass(seconds(149));
+    let later = api.ok("/api/v1/sensors").await;
+    let states: Vec<_> = later["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| (&s["id"], &s["state"], &s["present"]))
+        .collect();
+    assert_eq!(
+        json!(states),
+        json!([
+            ["cafe-1", "offline", 1],
+            ["door-9", "offline", 1],
+            ["gym-1", "offline", 1],
+            ["lib-1", "offline", 6]
+        ])
+    );
+    // A tick closes the visits of sensors that fell silent.
+    owner.tick(world.now());
+    owner.flush().await;
+    api.caught_up(&owner).await;
+    assert_eq!(api.ok("/api/v1/sensors/lib-1").await["present"], 0);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_paged() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let mut owner = world.owner(0).await;
+    owner.position("door-9", ("d0", "visitor"), world.now(), 0.0);
+    owner.flush().await;
+    let api = world.api(&[]).await;
+    let mut found = Vec::new();
+    let mut path = "/api/v1/sensors?limit=2".to_owned();
+    loop {
+        let page = api.ok(&path).await;
+        found.extend(ids(&page).into_iter().map(str::to_owned));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/api/v1/sensors?limit=2&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, ["cafe-1", "door-9", "gym-1", "lib-1"]);
+    let first = api.ok("/api/v1/zones?limit=1").await;
+    assert_eq!(ids(&first), ["cafe"], "in the site's order");
+    let rest = api
+        .ok(&format!(
+            "/api/v1/zones?cursor={}",
+            first["next_cursor"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(ids(&rest), ["lib", "gym"]);
+    assert_eq!(rest["items"][0]["sensors"], json!(["lib-1"]));
+    assert_eq!(ids(&api.ok("/api/v1/traveler-types").await), ["visitor"]);
+    let unregistered = api.ok("/api/v1/sensors/door-9").await;
+    assert_eq!(
+        (
+            &unregistered["registered"],
+            &unregistered["name"],
+            &unregistered["zone"]
+        ),
+        (&json!(false), &json!("door-9"), &Value::Null)
+    );
+    let pipeline = api.ok("/api/v1/pipeline").await;
+    assert_eq!(
+        (
+            &pipeline["partitions"][0]["next_offset"],
+            &pipeline["partitions"][0]["live_offset"]
+        ),
+        (&json!(0), &json!(1))
+    );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_cannot_be_answered_is_refused_by_name() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let api = world.api(&[]).await;
+    let cases = [
+        ("/api/v1/series?metric=entrys", "metric", "unknown_metric"),
+        ("/api/v1/series?metric=", "metric", "unknown_metric"),
+        ("/api/v1/series?start=now&end=today", "end", "range_order"),
+        (
+            "/api/v1/series?start=2026-03-02&end=2026-03-02",
+            "end",
+            "range_order",
+        ),
+        ("/api/v1/series?start=yesterday", "start", "not_an_instant"),
+        ("/api/v1/series?end=2026-02-30", "end", "not_an_instant"),
+        ("/api/v1/series?step=0s", "step", "not_a_multiple"),
+        ("/api/v1/series?step=7s", "step", "not_a_multiple"),
+        ("/api/v1/series?window=1d", "window", "calendar_step"),
+        ("/api/v1/series?window=-60s", "window", "not_a_duration"),
+        ("/api/v1/series?mode=sliding", "mode", "unknown_value"),
+        ("/api/v1/series?group_by=zone", "group_by", "unknown_value"),
+        ("/api/v1/series?fill=linear", "fill", "unknown_value"),
+        ("/api/v1/series?tz=Europe/Londres", "tz", "unknown_zone"),
+        (
+            "/api/v1/series?sensor=lib-1,nobody",
+            "sensor",
+            "unknown_sensor",
+        ),
+        ("/api/v1/series?zone=attic", "zone", "unknown_zone"),
+        ("/api/v1/series?sensor=", "sensor", "empty_name"),
+        (
+            "/api/v1/series?start=2010-01-01&step=24h",
+            "end",
+            "range_too_long",
+        ),
+        ("/api/v1/series?sensor=%FF%FE", "sensor", "not_utf8"),
+        ("/api/v1/series?type=a%00b", "type", "not_text"),
+        (
+            "/api/v1/series?sensors=lib-1",
+            "sensors",
+            "unknown_parameter",
+        ),
+        ("/api/v1/series?step=60s&step=10s", "step", "duplicate"),
+        ("/api/v1/visits?limit=0", "limit", "out_of_range"),
+        ("/api/v1/visits?limit=501", "limit", "out_of_range"),
+        ("/api/v1/visits?cursor=xyz", "cursor", "invalid_cursor"),
+        (
+            "/api/v1/visits?cursor=00016100016100016100016a",
+            "cursor",
+            "invalid_cursor",
+        ),
+        ("/api/v1/visits?start=now&end=today", "end", "range_order"),
+        ("/api/v1/visits?sensor=nobody", "sensor", "unknown_sensor"),
+        ("/api/v1/overview?zone=attic", "zone", "unknown_zone"),
+        ("/api/v1/overview?at=now", "at", "unknown_parameter"),
+        ("/api/v1/sensors?cursor=0", "cursor", "invalid_cursor"),
+        ("/api/v1/zones?cursor=00016100", "cursor", "invalid_cursor"),
+        ("/api/v1/site?pretty=1", "pretty", "unknown_parameter"),
+        ("/api/v1/sensors/%FF", "id", "not_utf8"),
+    ];
+    for (path, parameter, code) in cases {
+        let reply = api.get_with(path, &[("x-request-id", "req-7")]).await;
+        assert_eq!(reply.status, 400, "{path}: {}", reply.body);
+        assert_eq!(
+            reply.headers["content-type"], "application/problem+json",
+            "{path}"
+        );
+        assert_eq!(reply.headers["x-request-id"], "req-7");
+        assert_eq!(
+            reply.body["errors"][0]["parameter"], parameter,
+            "{path}: {}",
+            reply.body
+        );
+        assert_eq!(
+            reply.body["errors"][0]["code"], code,
+            "{path}: {}",
+            reply.body
+        );
+        assert_eq!(reply.body["request_id"], "req-7");
+        assert_eq!(reply.body["instance"], path.split('?').next().unwrap());
+    }
+    let seven = api.get("/api/v1/series?step=64s").await;
+    assert!(
+        seven.body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("the nearest is 1m"),
+        "{}",
+        seven.body
+    );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_points_come_with_a_step_that_would_do() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let api = world.api(&[]).await;
+    let reply = api
+        .get("/api/v1/series?start=2026-02-20T10:00:00Z&end=2026-03-02T10:00:00Z&step=10s")
+        .await;
+    assert_eq!(reply.status, 422, "{}", reply.body);
+    assert_eq!(
+        reply.body["type"],
+        "https://footfall.dev/problems/too-many-points"
+    );
+    assert_eq!(reply.body["suggested_step"], "2m");
+    let good = "/api/v1/series?start=2026-02-20T10:00:00Z&end=2026-03-02T10:00:00Z&step=2m";
+    assert_eq!(api.ok(good).await["series"][0]["n"], 7200);
+    // Many series of many metrics: the values count together.
+    let wide = "/api/v1/series?start=2026-02-23T10:00:00Z&step=60s&group_by=sensor&metric=entries,exits,present,speed_avg,speed_min,speed_max,speed_p50,speed_p95";
+    let reply = api.get(wide).await;
+    assert_eq!(
+        (reply.status, &reply.body["suggested_step"]),
+        (422, &json!("2m")),
+        "{}",
+        reply.body
+    );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_a_problem_and_a_page_is_the_dashboard() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let api = world
+        .api(&["--allowed-origins", "https://wall.example.org"])
+        .await;
+    let missing = api.get("/api/v1/sensors/nobody").await;
+    assert_eq!(
+        (missing.status, &missing.body["title"]),
+        (404, &json!("Not found"))
+    );
+    let unknown = api.get("/api/v1/lectures").await;
+    assert_eq!(
+        (unknown.status, &unknown.headers["content-type"]),
+        (404, &"application/problem+json".parse().unwrap())
+    );
+    let id = unknown.headers["x-request-id"].to_str().unwrap();
+    assert_eq!(unknown.body["request_id"], id);
+    let post = reqwest::Client::new()
+        .post(format!("http://{}/api/v1/site", api.address))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (post.status().as_u16(), &post.headers()["allow"]),
+        (405, &"GET,HEAD".parse().unwrap())
+    );
+    let page = api
+        .get_with("/trends", &[("accept", "text/html,*/*")])
+        .await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/html")
+    );
+    assert_eq!(api.get("/assets/nothing.js").await.status, 404);
+    for path in ["/openapi.json", "/api/v1/openapi.json"] {
+        assert_eq!(api.ok(path).await["openapi"], "3.1.0");
+    }
+    let listed = api
+        .get_with("/api/v1/site", &[("origin", "https://wall.example.org")])
+        .await;
+    assert_eq!(
+        listed.headers["access-control-allow-origin"],
+        "https://wall.example.org"
+    );
+    let other = api
+        .get_with("/api/v1/site", &[("origin", "https://evil.example.org")])
+        .await;
+    assert!(!other.headers.contains_key("access-control-allow-origin"));
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_known_is_not_sent_again_and_one_that_is_long_is_packed() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let api = world.api(&[]).await;
+    let first = api.get("/api/v1/zones").await;
+    let tag = first.headers["etag"].to_str().unwrap().to_owned();
+    let again = api
+        .get_with("/api/v1/zones", &[("if-none-match", &tag)])
+        .await;
+    assert_eq!((again.status, again.body), (304, json!("")));
+    let other = api
+        .get_with("/api/v1/zones", &[("if-none-match", "W/\"0\"")])
+        .await;
+    assert_eq!(other.status, 200);
+    let packed = api
+        .get_with(
+            "/api/v1/series?start=2026-03-01",
+            &[("accept-encoding", "gzip")],
+        )
+        .await;
+    assert_eq!(
+        (packed.status, &packed.headers["content-encoding"]),
+        (200, &"gzip".parse().unwrap())
+    );
+    api.stop().await;
+}
