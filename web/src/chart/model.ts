@@ -112,7 +112,7 @@ export interface Stretch {
 const SPAN_MIN_MS = 10 * 60_000;
 /** Room ahead of the present for its labels, as a share of what is drawn. */
 const AHEAD = 0.14;
-const AHEAD_MAX = 0.3;
+const AHEAD_MAX = 0.35;
 
 export interface StretchOptions {
   /** The range begins at a day that began by itself: its empty night may be left out. */

@@ -80,6 +80,7 @@ function Cell({ className, word, children }: CellProps) {
 function ZoneRow({ zone, now, usual }: { zone: OverviewZone; now: number; usual: boolean }) {
   const { t, f } = useSpeech();
   const silent = zone.state === 'no_data';
+  const never = silent && zone.seen === null;
   const old = silent ? ' old' : '';
   const typical = usualOf(zone);
   return (
@@ -92,11 +93,11 @@ function ZoneRow({ zone, now, usual }: { zone: OverviewZone; now: number; usual:
       <Cell className="z-bar">
         <Bar zone={zone} typical={typical} />
       </Cell>
-      <Cell className={`num z-now${old}`}>{silent && zone.seen === null ? '–' : f.count(zone.n)}</Cell>
+      <Cell className={`num z-now${old}`}>{never ? '–' : f.count(zone.n)}</Cell>
       <Cell className="num z-of" word={t('of').toLocaleLowerCase(f.locale)}>
         {zone.capacity === null ? '' : f.count(zone.capacity)}
       </Cell>
-      <Cell className={`num z-share${old}`}>{zone.share === null ? '' : f.percent(zone.share)}</Cell>
+      <Cell className={`num z-share${old}`}>{zone.share === null || never ? '' : f.percent(zone.share)}</Cell>
       {usual && <Cell className="num z-usual">{typical === null ? '' : f.count(typical)}</Cell>}
       <Cell className="z-state">
         <ZoneState zone={zone} now={now} />
