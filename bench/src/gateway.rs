@@ -54,7 +54,7 @@ pub(crate) async fn measure(target: &Target, shape: &Shape) -> anyhow::Result<Re
     sleep_until((start + shape.warmup).into()).await;
     let begun = Begun::now(target, &[], &pool).await?;
     sleep_until((start + shape.warmup + shape.duration).into()).await;
-    let window = begun.end(&pool).await?;
+    let window = begun.end(target, &pool).await?;
     while !running.is_finished() {
         sleep(Duration::from_millis(20)).await;
     }

@@ -11,8 +11,7 @@ pub(crate) struct Activity {
     pub(crate) rows: i64,
     /// The same in `ledger` and `state_log`.
     pub(crate) bookkeeping_rows: i64,
-    /// Transactions that were committed, of all clients. A checkpoint is one statement in a transaction of its own, so this
-    /// is an upper bound for the statements of the consumer.
+    /// Transactions that were committed, of all clients.
     pub(crate) transactions: i64,
 }
 

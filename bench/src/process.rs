@@ -10,8 +10,10 @@ pub(crate) type CpuSeconds = BTreeMap<String, f64>;
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Stat {
     parent: u32,
-    /// Own time and that of children that have ended, in ticks.
-    ticks: u64,
+    /// Its own time, in ticks.
+    own: u64,
+    /// That of its children that have ended.
+    ended_children: u64,
 }
 
 /// Ticks a second in `/proc`: `USER_HZ`, which is 100 on every Linux that we run on.
@@ -23,15 +25,19 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) fn cpu_seconds(pids: &BTreeMap<String, u32>) -> CpuSeconds {
     let stats = all_stats();
     let of = |pid| {
-        tree(pid, &stats)
-            .into_iter()
-            .filter_map(|pid| stats.get(&pid))
-            .map(|stat| stat.ticks)
-            .sum()
+        let members = tree(pid, &stats);
+        let members = members.iter().filter_map(|pid| stats.get(pid));
+        members.map(|stat| stat.own + stat.ended_children).sum()
     };
     pids.iter()
         .map(|(name, &pid)| (name.clone(), seconds(of(pid))))
         .collect()
+}
+
+/// CPU seconds that this process has used so far, without its children.
+pub(crate) fn own_cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    parse_stat(&text).map_or(0.0, |stat| seconds(stat.own))
 }
 
 #[expect(
@@ -127,7 +133,8 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
     Some(Stat {
         parent: u32::try_from(number(1)?).ok()?,
-        ticks: number(11)? + number(12)? + number(13)? + number(14)?,
+        own: number(11)? + number(12)?,
+        ended_children: number(13)? + number(14)?,
     })
 }
 
@@ -148,7 +155,8 @@ mod tests {
             parse_stat(line),
             Some(Stat {
                 parent: 7,
-                ticks: 110
+                own: 33,
+                ended_children: 77
             })
         );
         assert_eq!(parse_stat("42 (a"), None);
@@ -156,7 +164,11 @@ mod tests {
 
     #[test]
     fn descendants_are_found_at_any_depth() {
-        let stat = |parent| Stat { parent, ticks: 1 };
+        let stat = |parent| Stat {
+            parent,
+            own: 1,
+            ended_children: 0,
+        };
         let stats = HashMap::from([
             (1, stat(0)),
             (2, stat(1)),
@@ -177,7 +189,7 @@ mod tests {
         while began.elapsed().as_millis() < 60 {
             sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(7));
         }
-        assert!(cpu_seconds(&pids)["me"] >= 0.03);
+        assert!(cpu_seconds(&pids)["me"] >= 0.03 && own_cpu_seconds() >= 0.03);
         assert!(peak_bytes(&pids)["me"] > 1_000_000);
         assert_eq!(
             setting(

@@ -69,6 +69,22 @@ impl Target {
         !self.admin.is_empty()
     }
 
+    /// Checkpoints that the consumers have made so far, from their metrics.
+    pub(crate) async fn checkpoints(&self) -> u64 {
+        let mut total = 0;
+        for (_, admin) in self
+            .admin
+            .iter()
+            .filter(|(name, _)| name.starts_with("consumer"))
+        {
+            let Ok(answer) = reqwest::get(format!("{admin}/metrics")).await else {
+                continue;
+            };
+            total += sum_of(CHECKPOINTS, &answer.text().await.unwrap_or_default());
+        }
+        total
+    }
+
     /// Where the live stream is.
     pub(crate) fn stream_url(&self) -> String {
         format!("{}/api/v1/stream", self.http.replacen("http", "ws", 1))
@@ -84,9 +100,26 @@ impl Target {
     }
 }
 
+/// The consumers' count of checkpoints.
+const CHECKPOINTS: &str = "footfall_consumer_checkpoint_seconds_count";
+
+/// Sum of a metric over its labels in Prometheus' text format.
+fn sum_of(metric: &str, text: &str) -> u64 {
+    let lines = text.lines().filter_map(|line| line.strip_prefix(metric));
+    let values = lines.filter_map(|rest| rest.rsplit_once(' ')?.1.parse::<u64>().ok());
+    values.sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_is_summed_over_its_labels() {
+        let text =
+            "# TYPE a_count counter\na_count{fold=\"x\"} 3\na_count{fold=\"y\"} 4\nb_count 9\n";
+        assert_eq!(sum_of("a_count", text), 7);
+    }
 
     #[test]
     fn the_file_of_the_contract_is_read() {

@@ -7,7 +7,7 @@ use sqlx::postgres::PgPool;
 
 use crate::machine::{MachineCpu, machine_cpu};
 use crate::postgres::{Activity, activity};
-use crate::process::{CpuSeconds, cpu_seconds, forget_peaks, peak_bytes};
+use crate::process::{CpuSeconds, cpu_seconds, forget_peaks, own_cpu_seconds, peak_bytes};
 use crate::target::Target;
 
 /// The name under which the bench's own process is accounted.
@@ -21,6 +21,7 @@ pub(crate) struct Begun {
     cpu: CpuSeconds,
     machine: MachineCpu,
     activity: Activity,
+    checkpoints: u64,
 }
 
 /// A window that is over.
@@ -36,6 +37,8 @@ pub(crate) struct Window {
     /// CPU seconds that the hypervisor took.
     pub(crate) steal: f64,
     pub(crate) activity: Activity,
+    /// Checkpoints that the running consumers made, by their own count.
+    pub(crate) checkpoints: u64,
 }
 
 impl Begun {
@@ -48,20 +51,21 @@ impl Begun {
         let mut pids = target.pids.clone();
         pids.extend(extra.iter().map(|&(name, pid)| (name.to_owned(), pid)));
         forget_peaks(&pids);
-        pids.insert(GENERATOR.to_owned(), std::process::id());
         let activity = activity(pool).await?;
+        let checkpoints = target.checkpoints().await;
         Ok(Self {
             at: Instant::now(),
-            cpu: cpu_seconds(&pids),
+            cpu: cpu_now(&pids),
             machine: machine_cpu(),
             activity,
+            checkpoints,
             pids,
         })
     }
 
     /// Ends it.
-    pub(crate) async fn end(self, pool: &PgPool) -> anyhow::Result<Window> {
-        let (machine, after) = (machine_cpu(), cpu_seconds(&self.pids));
+    pub(crate) async fn end(self, target: &Target, pool: &PgPool) -> anyhow::Result<Window> {
+        let (machine, after) = (machine_cpu(), cpu_now(&self.pids));
         let seconds = self.at.elapsed().as_secs_f64();
         let cpu: CpuSeconds = after
             .into_iter()
@@ -77,6 +81,7 @@ impl Begun {
             peak_bytes: peak_bytes(&self.pids),
             others: others.max(0.0),
             steal: machine.steal - self.machine.steal,
+            checkpoints: target.checkpoints().await.saturating_sub(self.checkpoints),
             activity: Activity {
                 rows: activity.rows - self.activity.rows,
                 bookkeeping_rows: activity.bookkeeping_rows - self.activity.bookkeeping_rows,
@@ -85,6 +90,13 @@ impl Begun {
             cpu,
         })
     }
+}
+
+/// Our own process without its children: the suite is the parent of the stack that it measures.
+fn cpu_now(pids: &BTreeMap<String, u32>) -> CpuSeconds {
+    let mut cpu = cpu_seconds(pids);
+    cpu.insert(GENERATOR.to_owned(), own_cpu_seconds());
+    cpu
 }
 
 impl Window {

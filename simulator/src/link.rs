@@ -4,6 +4,8 @@
 //! anything newer. `rumqttc`'s event loop forgets what it sent when the new session is a clean one, so this module uses
 //! its codec and keeps the queue itself.
 
+mod error;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -15,7 +17,6 @@ use rumqttc::{
     Connect, ConnectReturnCode, Disconnect, LastWill, Login, Packet, PingReq, Publish, QoS,
 };
 use secrecy::{ExposeSecret, SecretString};
-use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -23,6 +24,8 @@ use tokio::time::{interval, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::progress::Progress;
+use error::Broken;
+pub(crate) use error::LinkError;
 
 /// A message on its way to the broker.
 #[derive(Clone, Debug)]
@@ -41,35 +44,6 @@ pub(crate) struct Identity {
     pub(crate) login: Option<(String, SecretString)>,
     /// Topic and payload that the broker publishes when the connection breaks.
     pub(crate) will: Option<(String, Bytes)>,
-}
-
-/// Why a device cannot go on at all; everything else is retried.
-#[derive(Debug, Error)]
-pub(crate) enum LinkError {
-    /// The broker will not have us, now or later.
-    #[error("{address} refused {client_id}: {code:?}")]
-    Refused {
-        address: String,
-        client_id: String,
-        code: ConnectReturnCode,
-    },
-}
-
-/// Why a connection ended.
-#[derive(Debug, Error)]
-enum Broken {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error("malformed packet: {0}")]
-    Malformed(rumqttc::mqttbytes::Error),
-    #[error("closed by the broker")]
-    Closed,
-    #[error("silent for {} s", SILENCE.as_secs())]
-    Silent,
-    #[error("unexpected {0}")]
-    Unexpected(&'static str),
-    #[error("refused: {0:?}")]
-    Refused(ConnectReturnCode),
 }
 
 #[derive(Debug)]

@@ -164,7 +164,7 @@ async fn work_off(
             );
         }
     }
-    let window = begun.end(pool).await?;
+    let window = begun.end(target, pool).await?;
     let (first_at, first_folded) = first.context("an empty backlog")?;
     let seconds = (last.0 - first_at).as_secs_f64();
     consumer.stop().await?;

@@ -127,7 +127,7 @@ pub(crate) async fn measure(target: &Target, shape: &Shape) -> anyhow::Result<Re
         sleep_until((start + shape.warmup).into()).await;
         let begun = Begun::now(target, &[], &pool).await?;
         sleep_until((start + end).into()).await;
-        begun.end(&pool).await
+        begun.end(target, &pool).await
     };
     let (watched, window) = tokio::try_join!(watcher.watch(flight), window)?;
     while !running.is_finished() {

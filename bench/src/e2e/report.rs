@@ -38,9 +38,9 @@ impl Report {
         signed(self.window.activity.rows) / self.events()
     }
 
-    /// Transactions of Postgres per event.
+    /// Statements of the consumers per event: a checkpoint is one.
     pub(crate) fn statements_per_event(&self) -> f64 {
-        signed(self.window.activity.transactions) / self.events()
+        float(self.window.checkpoints) / self.events()
     }
 
     /// In one line: what the figures below were taken at.
@@ -82,12 +82,13 @@ impl Report {
         say(&processes(&self.window, self.events()).to_markdown())?;
         let activity = &self.window.activity;
         say(&format!(
-            "Postgres: {:.4} rows and {:.5} transactions per event (and {:.4} rows of ledger and state log).\n\
+            "Postgres: {:.4} rows and {:.5} checkpoints per event (besides {:.4} rows of ledger and state log; {:.5} transactions of all clients, the api and this bench included).\n\
              Sent {} events in {} visits and {} canaries; lost {} (samples in Postgres {}, visits {}, entries in /series {}, canaries unseen {}, late {}).\n\
              The generator was {:.1} ms behind its schedule at worst; the last PUBACK came {:.0} ms and the last canary {:.0} ms after the end; {} frames.",
             self.rows_per_event(),
             self.statements_per_event(),
             signed(activity.bookkeeping_rows) / self.events(),
+            signed(activity.transactions) / self.events(),
             self.sent.events,
             self.visits,
             self.sent.canaries,
