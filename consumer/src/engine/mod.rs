@@ -1,7 +1,7 @@
 //! The engine: exactly-once effects for any fold.
 //!
 //! - `partition`, `job`, `delta`: every decision, without a client;
-//! - `owner`: the partitions of one worker, taken over and handed back;
+//! - `owner`, `slot`, `rebuild`: the partitions of one worker, taken over, handed back, and made again after a panic;
 //! - `duties`: flushes and checkpoints under way;
 //! - `member`: one OS thread = one Kafka consumer = one member of the group;
 //! - `watch`: what a member counts and reports.
@@ -14,6 +14,8 @@ pub(crate) mod job;
 pub(crate) mod member;
 pub(crate) mod owner;
 pub(crate) mod partition;
+mod rebuild;
+mod slot;
 pub(crate) mod watch;
 
 #[cfg(test)]

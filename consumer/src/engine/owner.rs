@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use super::duties::Duties;
 use super::job::DeadRecord;
 use super::partition::{Folded, Partition, Restored};
+use super::slot::{Active, Slot, Waiting};
 use super::watch::Watch;
 use crate::store::checkpoint::RowStatement;
 use crate::store::ledger::{Acquired, Ledger, LoadError};
@@ -48,38 +49,6 @@ pub(crate) struct Polled<'a> {
     pub(crate) timestamp: Micros,
 }
 
-/// A partition in the hands of this worker.
-#[derive(Debug)]
-enum Slot<F: Fold> {
-    /// Its state is being made; Kafka holds its records back.
-    Loading {
-        epoch: i64,
-        task: JoinHandle<Result<Restored<F>, LoadError>>,
-    },
-    /// Records are folded.
-    Active(Box<Partition<F>>),
-    /// The fold panicked at `poison`; the records since then wait until the state is made again.
-    Rebuilding(Box<Rebuilding<F>>),
-    /// It cannot go on without a person.
-    Stopped,
-}
-
-#[derive(Debug)]
-struct Rebuilding<F: Fold> {
-    partition: Box<Partition<F>>,
-    poison: i64,
-    task: Option<JoinHandle<Result<Restored<F>, LoadError>>>,
-    waiting: Vec<Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    offset: i64,
-    key: Option<Vec<u8>>,
-    value: Vec<u8>,
-    timestamp: Micros,
-}
-
 /// What the member shall do with its Kafka client.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
@@ -93,8 +62,8 @@ pub(crate) struct Orders {
 #[derive(Debug)]
 pub(crate) struct Owner<F: Fold> {
     pub(crate) shared: Arc<Shared<F>>,
-    slots: BTreeMap<i32, Slot<F>>,
-    duties: Duties<F>,
+    pub(super) slots: BTreeMap<i32, Slot<F>>,
+    pub(super) duties: Duties<F>,
     pub(crate) orders: Orders,
     pub(crate) watch: Watch,
     /// Too much is unsaved: Kafka holds the rest.
@@ -166,7 +135,7 @@ where
     }
 
     /// Makes a state again, for as long as it takes; gives up only on what waiting does not mend.
-    fn load(&self, entry: Acquired) -> JoinHandle<Result<Restored<F>, LoadError>> {
+    pub(super) fn load(&self, entry: Acquired) -> JoinHandle<Result<Restored<F>, LoadError>> {
         let shared = Arc::clone(&self.shared);
         self.shared.handle.spawn(async move {
             let mut pause = Pause::default();
@@ -223,30 +192,6 @@ where
                 polled.partition, polled.offset
             )),
             Folded::Panicked { detail } => self.begin_rebuild(polled, &detail),
-        }
-    }
-
-    /// The state of the partition is not to be trusted: it is made again from the ledger, without this record.
-    fn begin_rebuild(&mut self, polled: Polled<'_>, detail: &str) {
-        error!(
-            kafka.partition = polled.partition,
-            kafka.offset = polled.offset,
-            "{}: the fold panicked at {}:{} ({detail}); rebuilding without it",
-            F::NAME,
-            polled.partition,
-            polled.offset
-        );
-        if let Some(Slot::Active(partition)) = self.slots.remove(&polled.partition) {
-            let waiting = vec![Waiting::from(polled)];
-            let rebuilding = Rebuilding {
-                partition,
-                poison: polled.offset,
-                task: None,
-                waiting,
-            };
-            self.slots
-                .insert(polled.partition, Slot::Rebuilding(Box::new(rebuilding)));
-            self.orders.pause.push(polled.partition);
         }
     }
 
@@ -311,57 +256,6 @@ where
                 Ok(Err(cause)) => self.stop(id, &cause.to_string()),
                 Err(cause) => self.fail(format!("loading partition {id} ended: {cause}")),
             }
-        }
-    }
-
-    /// Goes on with rebuilding: first no checkpoint of the partition may be under way, then its state is loaded.
-    fn settle_rebuilds(&mut self) {
-        let ids: Vec<i32> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| matches!(slot, Slot::Rebuilding(_)))
-            .map(|(partition, _)| *partition)
-            .collect();
-        if self.duties.is_checkpointing() {
-            return;
-        }
-        for id in ids {
-            let Some(Slot::Rebuilding(mut rebuilding)) = self.slots.remove(&id) else {
-                continue;
-            };
-            let entry = Acquired {
-                partition: id,
-                epoch: rebuilding.partition.epoch,
-                next_offset: rebuilding.partition.saved(),
-                fold_version: F::VERSION,
-            };
-            match rebuilding.task.take() {
-                None => rebuilding.task = Some(self.load(entry)),
-                Some(task) if !task.is_finished() => rebuilding.task = Some(task),
-                Some(task) => {
-                    self.finish_rebuild(id, *rebuilding, task);
-                    continue;
-                }
-            }
-            self.slots.insert(id, Slot::Rebuilding(rebuilding));
-        }
-    }
-
-    fn finish_rebuild(
-        &mut self,
-        id: i32,
-        mut rebuilding: Rebuilding<F>,
-        task: JoinHandle<Result<Restored<F>, LoadError>>,
-    ) {
-        match self.shared.handle.block_on(task) {
-            Ok(Ok(restored)) => rebuilding.partition.rebuild(restored, rebuilding.poison),
-            Ok(Err(cause)) => return self.stop(id, &cause.to_string()),
-            Err(cause) => return self.fail(format!("rebuilding partition {id} ended: {cause}")),
-        }
-        self.slots.insert(id, Slot::Active(rebuilding.partition));
-        self.orders.resume.push(id);
-        for waiting in &rebuilding.waiting {
-            self.record(waiting.as_polled(id));
         }
     }
 
@@ -449,55 +343,6 @@ where
             .iter()
             .filter_map(|(id, slot)| Some((*id, slot.active()?.saved())))
             .collect()
-    }
-}
-
-/// The active partitions among some slots.
-struct Active<'a, F: Fold> {
-    slots: &'a mut BTreeMap<i32, Slot<F>>,
-}
-
-impl<F: Fold> Active<'_, F> {
-    fn partitions(&mut self) -> Vec<&mut Partition<F>> {
-        self.slots
-            .values_mut()
-            .filter_map(|slot| match slot {
-                Slot::Active(partition) => Some(&mut **partition),
-                // A checkpoint of it may still be under way; it begins none itself.
-                Slot::Rebuilding(rebuilding) => Some(&mut *rebuilding.partition),
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-impl<F: Fold> Slot<F> {
-    fn active(&self) -> Option<&Partition<F>> {
-        match self {
-            Self::Active(partition) => Some(partition),
-            _ => None,
-        }
-    }
-}
-
-impl Waiting {
-    fn from(polled: Polled<'_>) -> Self {
-        Self {
-            offset: polled.offset,
-            key: polled.key.map(<[u8]>::to_vec),
-            value: polled.value.to_vec(),
-            timestamp: polled.timestamp,
-        }
-    }
-
-    fn as_polled(&self, partition: i32) -> Polled<'_> {
-        Polled {
-            partition,
-            offset: self.offset,
-            key: self.key.as_deref(),
-            value: &self.value,
-            timestamp: self.timestamp,
-        }
     }
 }
 

@@ -1,0 +1,92 @@
+//! Where a partition of a worker is in its life.
+
+use std::collections::BTreeMap;
+
+use domain::fold::Fold;
+use domain::time::Micros;
+use tokio::task::JoinHandle;
+
+use super::owner::Polled;
+use super::partition::{Partition, Restored};
+use crate::store::ledger::LoadError;
+
+/// A partition in the hands of this worker.
+#[derive(Debug)]
+pub(crate) enum Slot<F: Fold> {
+    /// Its state is being made; Kafka holds its records back.
+    Loading {
+        epoch: i64,
+        task: JoinHandle<Result<Restored<F>, LoadError>>,
+    },
+    /// Records are folded.
+    Active(Box<Partition<F>>),
+    /// The fold panicked at `poison`; the records since then wait until the state is made again.
+    Rebuilding(Box<Rebuilding<F>>),
+    /// It cannot go on without a person.
+    Stopped,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rebuilding<F: Fold> {
+    pub(crate) partition: Box<Partition<F>>,
+    pub(crate) poison: i64,
+    pub(crate) task: Option<JoinHandle<Result<Restored<F>, LoadError>>>,
+    pub(crate) waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) offset: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) timestamp: Micros,
+}
+
+/// The active partitions among some slots.
+pub(crate) struct Active<'a, F: Fold> {
+    pub(crate) slots: &'a mut BTreeMap<i32, Slot<F>>,
+}
+
+impl<F: Fold> Active<'_, F> {
+    pub(crate) fn partitions(&mut self) -> Vec<&mut Partition<F>> {
+        self.slots
+            .values_mut()
+            .filter_map(|slot| match slot {
+                Slot::Active(partition) => Some(&mut **partition),
+                // A checkpoint of it may still be under way; it begins none itself.
+                Slot::Rebuilding(rebuilding) => Some(&mut *rebuilding.partition),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl<F: Fold> Slot<F> {
+    pub(crate) fn active(&self) -> Option<&Partition<F>> {
+        match self {
+            Self::Active(partition) => Some(partition),
+            _ => None,
+        }
+    }
+}
+
+impl Waiting {
+    pub(crate) fn from(polled: Polled<'_>) -> Self {
+        Self {
+            offset: polled.offset,
+            key: polled.key.map(<[u8]>::to_vec),
+            value: polled.value.to_vec(),
+            timestamp: polled.timestamp,
+        }
+    }
+
+    pub(crate) fn as_polled(&self, partition: i32) -> Polled<'_> {
+        Polled {
+            partition,
+            offset: self.offset,
+            key: self.key.as_deref(),
+            value: &self.value,
+            timestamp: self.timestamp,
+        }
+    }
+}
