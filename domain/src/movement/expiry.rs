@@ -1,0 +1,127 @@
+//! What becomes final: behind the watermark nothing changes any more, so samples, tracks and panes are let go; and the
+//! extremes of a pane, which must be known before it goes.
+
+use std::cmp::Reverse;
+
+use super::MovementConfig;
+use super::panes::Slot;
+use super::rows::{MovementRows, PaneRow};
+use super::sensor::{REPORT, Sensor, traveler_hash};
+use super::track::speed_between;
+use crate::pane::PANE;
+use crate::quantity::Speed;
+use crate::time::{Micros, Span};
+
+impl Sensor {
+    pub(super) fn advance_watermark(
+        &mut self,
+        to: Micros,
+        config: &MovementConfig,
+        rows: &mut MovementRows,
+    ) {
+        if to.floor(PANE) <= self.watermark.floor(PANE) {
+            self.watermark = self.watermark.max(to);
+            return;
+        }
+        self.watermark = to;
+        // An event at the watermark can still reach back over the idle gap, into the pane where its visit stood.
+        let horizon = (to - config.idle_gap).floor(PANE) - PANE;
+        self.expire_panes(horizon, config.idle_gap, rows);
+        while let Some(&Reverse((deadline, index))) = self.expiring.peek()
+            && deadline < horizon
+        {
+            self.expiring.pop();
+            self.expire_track(index, horizon);
+        }
+        self.coverage.forget_before(to, config.silent_after);
+    }
+
+    /// Drops the panes that are final; what is due of them is written first.
+    fn expire_panes(&mut self, horizon: Micros, idle_gap: Span, rows: &mut MovementRows) {
+        let final_before = horizon;
+        while let Some((&slot, _)) = self.panes.by_slot.first_key_value()
+            && slot.0 + PANE <= final_before
+        {
+            self.refresh_extremes(slot, idle_gap);
+            let open = self
+                .panes
+                .by_slot
+                .remove(&slot)
+                .expect("the first key is there");
+            if open.in_rows_due || !self.panes.is_settled(slot.0) {
+                let row = PaneRow {
+                    pane: open.pane,
+                    changed_offset: open.changed_offset,
+                    revision: open.revision,
+                };
+                rows.panes.insert(self.pane_key(slot), row);
+            }
+            self.panes.live_gone.push(slot);
+        }
+    }
+
+    fn expire_track(&mut self, index: u32, horizon: Micros) {
+        let track = self.tracks[index as usize]
+            .as_mut()
+            .expect("a queued track exists");
+        if track.forget_before(horizon) {
+            // Look again when the next minute of samples, or the whole visit, may go.
+            let last = track.visits.last().map_or(horizon, |visit| visit.last);
+            self.expiring
+                .push(Reverse((last.min(horizon + REPORT).max(horizon), index)));
+            return;
+        }
+        let hash = traveler_hash(&track.traveler, track.traveler_type);
+        if let Ok(entry) = self.by_traveler.find_entry(hash, |&other| other == index) {
+            entry.remove();
+        }
+        self.tracks[index as usize] = None;
+        self.free.push(index);
+    }
+
+    /// Computes the extremes of a pane again from the samples, when one of them was taken back.
+    pub(super) fn refresh_extremes(&mut self, slot: Slot, idle_gap: Span) {
+        let Some(open) = self
+            .panes
+            .by_slot
+            .get_mut(&slot)
+            .filter(|open| open.extremes_stale)
+        else {
+            return;
+        };
+        let (start, kind) = slot;
+        let mut extremes: Option<(Speed, Speed)> = None;
+        for track in self
+            .tracks
+            .iter()
+            .flatten()
+            .filter(|track| track.traveler_type == kind)
+        {
+            let from = track.samples.partition_point(|s| s.at < start).max(1);
+            let to = track.samples.partition_point(|s| s.at < start + PANE);
+            for at in from..to {
+                let (a, b) = (&track.samples[at - 1], &track.samples[at]);
+                if b.at - a.at <= idle_gap
+                    && let Some(speed) = speed_between(a, b)
+                {
+                    let (min, max) = extremes.unwrap_or((speed, speed));
+                    extremes = Some((min.min(speed), max.max(speed)));
+                }
+            }
+        }
+        (open.pane.speed.min, open.pane.speed.max) = extremes.unwrap_or_default();
+        open.extremes_stale = false;
+    }
+
+    /// See [`Sensor::refresh_extremes`], for every pane.
+    pub(super) fn refresh_all_extremes(&mut self, idle_gap: Span) {
+        let stale = self
+            .panes
+            .by_slot
+            .iter()
+            .filter(|(_, open)| open.extremes_stale);
+        for slot in stale.map(|(slot, _)| *slot).collect::<Vec<_>>() {
+            self.refresh_extremes(slot, idle_gap);
+        }
+    }
+}
