@@ -182,6 +182,9 @@ pub struct SensorValue {
     /// The state it last declared: `online`, `offline`, `heartbeat`; empty when it never did.
     #[prost(string, tag = "7")]
     pub declared: String,
+    /// Open visits by traveler type when the sensor spoke last: the last that is known of a silent one.
+    #[prost(message, repeated, tag = "8")]
+    pub last_known: Vec<OpenCount>,
 }
 
 /// Open visits of one traveler type.

@@ -68,19 +68,13 @@ impl Sensor {
     }
 
     fn sensor_write(&self, config: &MovementConfig) -> LiveWrite {
-        let open = self.types.iter().zip(&self.open).filter(|(_, n)| **n > 0);
         let up = self.coverage.live(self.clock, config.silent_after);
         let value = SensorValue {
             last_event_us: self.last_event.0,
             last_received_us: self.last_received.0,
             clock_us: self.clock.0,
             watermark_us: self.watermark.0,
-            open: open
-                .map(|(name, n)| OpenCount {
-                    traveler_type: name.0.clone(),
-                    n: *n,
-                })
-                .collect(),
+            open: self.counts(&self.open),
             up: up
                 .into_iter()
                 .map(|(hour, bits)| UpHour {
@@ -91,12 +85,29 @@ impl Sensor {
             declared: self
                 .declared
                 .map_or(String::new(), |state| state.as_str().to_owned()),
+            last_known: self.counts(if self.clock > self.last_event {
+                &self.last_known
+            } else {
+                &self.open
+            }),
         };
         LiveWrite {
             map: LiveMap::Sensors,
             field: self.name.0.as_bytes().to_vec(),
             value: Some(value.encode_to_vec()),
         }
+    }
+
+    /// The counts that are not zero, by type.
+    fn counts(&self, counts: &[u32]) -> Vec<OpenCount> {
+        let named = self.types.iter().zip(counts);
+        named
+            .filter(|(_, n)| **n > 0)
+            .map(|(name, n)| OpenCount {
+                traveler_type: name.0.clone(),
+                n: *n,
+            })
+            .collect()
     }
 
     fn visits_write(&mut self) -> LiveWrite {

@@ -51,6 +51,8 @@ pub(super) struct Sensor {
     pub(super) types: Vec<TravelerType>,
     /// Open visits by type.
     pub(super) open: Vec<u32>,
+    /// The same, when the sensor spoke last.
+    pub(super) last_known: Vec<u32>,
     pub(super) coverage: Coverage,
     pub(super) panes: Panes,
     /// Tracks by index; free places are `None` and listed in `free`.
@@ -79,6 +81,7 @@ impl Sensor {
             declared: None,
             types: Vec::new(),
             open: Vec::new(),
+            last_known: Vec::new(),
             coverage: Coverage::default(),
             panes: Panes::new(),
             tracks: Vec::new(),
@@ -170,6 +173,10 @@ impl Sensor {
     pub(super) fn tick(&mut self, at: Micros, config: &MovementConfig, rows: &mut MovementRows) {
         let clock = self.clock;
         if at - self.spoke_at_tick >= config.quiet_after {
+            if self.clock <= self.last_event {
+                // The last that the sensor itself let us know.
+                self.last_known.clone_from(&self.open);
+            }
             self.advance_clock(at, config, rows);
         }
         self.advance_watermark(at - config.amend_horizon, config, rows);

@@ -44,6 +44,8 @@ struct SensorProto {
     signs: Vec<SignProto>,
     #[prost(message, repeated, tag = "8")]
     hours: Vec<HourProto>,
+    #[prost(uint32, repeated, tag = "9")]
+    last_known: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -179,6 +181,7 @@ fn sensor_proto(sensor: &Sensor) -> SensorProto {
             .map(|(slot, open)| pane_proto(slot.0, slot.1, open))
             .collect(),
         tracks,
+        last_known: sensor.last_known.clone(),
         signs: coverage
             .signs
             .iter()
@@ -265,6 +268,7 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
     sensor.watermark = Micros(watermark);
     sensor.spoke_at_tick = Micros(spoke_at_tick);
     sensor.declared = DeviceState::from_name(&proto.declared);
+    sensor.last_known = proto.last_known;
     for name in proto.types {
         sensor.type_index(&name.into());
     }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
+use prost::Message;
 
 use super::*;
 use crate::event::{DeviceState, Position, Status, TimeSource};
 use crate::event_key::EventKey;
 use crate::fold::Rows;
+use crate::live::{LiveMap, SensorValue};
 use crate::pane::{PANE, Pane, PaneKey};
 use crate::quantity::Speed;
 
@@ -345,6 +347,24 @@ fn a_sensor_that_is_sending_an_old_buffer_does_not_close_its_visits_one_by_one()
         fold.apply(tick(100_000 + second), 100 + second);
     }
     assert!(fold.drain_rows().visits.is_empty());
+}
+
+#[test]
+fn the_last_known_count_of_a_silent_sensor_stays() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(position((1, 0, 1, 0, 0)), 0);
+    fold.apply(position((3, 10, 2, 0, 0)), 1);
+    for minute in 0..30 {
+        fold.apply(tick(minute * 600), minute + 2);
+    }
+    let writes = fold.all_live();
+    let sensor = writes
+        .iter()
+        .find(|write| write.map == LiveMap::Sensors)
+        .unwrap();
+    let value = SensorValue::decode(sensor.value.as_deref().unwrap()).unwrap();
+    assert_eq!(value.open, []);
+    assert_eq!(value.last_known.iter().map(|count| count.n).sum::<u32>(), 2);
 }
 
 #[test]
