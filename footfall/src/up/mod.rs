@@ -37,6 +37,7 @@ pub(crate) async fn run(
     let topics = args.topics()?;
     let addresses = Addresses::claim(&args)?;
     let program = std::env::current_exe().context("finding our own program")?;
+    let workdir = std::env::current_dir().context("finding our working folder")?;
     let stack = tokio::select! {
         started = Box::pin(start_stack(&args)) => started?,
         () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
@@ -46,6 +47,7 @@ pub(crate) async fn run(
         log,
         stack: &stack,
         program: &program,
+        workdir: &workdir,
     };
     let outcome = tokio::select! {
         prepared = Box::pin(prepare(start, &topics)) => match prepared {

@@ -128,55 +128,18 @@ impl Addresses {
 impl Plan {
     /// Lays the children out. `is_first` says that this folder's log is still empty.
     pub(crate) fn new(start: &Start<'_>, addresses: &Addresses, is_first: bool) -> Self {
-        let args = start.args;
-        let mut roles = Vec::new();
-        for (name, admin) in &addresses.admin {
-            let (role, index) = name.rsplit_once('-').expect("names are ROLE-INDEX");
-            let index: usize = index.parse().expect("names are ROLE-INDEX");
-            let launch = start
-                .launch(name, role)
-                .env("FOOTFALL_ADMIN_BIND", admin.to_string());
-            let launch = match role {
-                "gateway" => launch.env("FOOTFALL_MQTT_BIND", addresses.mqtt[index].to_string()),
-                "api" => {
-                    let launch = launch.env("FOOTFALL_HTTP_BIND", addresses.http[index].to_string());
-                    match addresses.mqtt.first() {
-                        Some(mqtt) => launch.env("FOOTFALL_MQTT_ADVERTISED", reachable(*mqtt).to_string()),
-                        None => launch,
-                    }
-                }
-                _ => launch,
-            };
-            roles.push(Kept {
-                launch,
-                first_args: Vec::new(),
-                restart: Restart::Always,
-                patience: ROLE_PATIENCE,
-            });
+        let role = |(name, admin): (&String, &SocketAddr)| Kept {
+            launch: start
+                .role(name, addresses)
+                .env("FOOTFALL_ADMIN_BIND", admin.to_string()),
+            first_args: Vec::new(),
+            restart: Restart::Always,
+            patience: ROLE_PATIENCE,
+        };
+        Self {
+            roles: addresses.admin.iter().map(role).collect(),
+            simulator: start.simulator(addresses, is_first),
         }
-        let simulator =
-            scenario(args.simulate)
-                .zip(addresses.mqtt.first())
-                .map(|(scenario, mqtt)| {
-                    let scenario = scenario.to_possible_value().expect("no scenario is hidden");
-                    let mut launch = start
-                        .launch("simulator", "simulate")
-                        .args(["--scenario", scenario.get_name()])
-                        .env("FOOTFALL_MQTT", reachable(*mqtt).to_string());
-                    if let Some(rate) = args.rate {
-                        launch = launch.args(["--rate".to_owned(), rate.to_string()]);
-                    }
-                    let history = args.history.filter(|_| is_first);
-                    Kept {
-                        launch,
-                        first_args: history.map_or_else(Vec::new, |history| {
-                            vec!["--history".to_owned(), format!("{}s", history.as_secs())]
-                        }),
-                        restart: Restart::OnFailure,
-                        patience: SIMULATOR_PATIENCE,
-                    }
-                });
-        Self { roles, simulator }
     }
 }
 
@@ -188,12 +151,52 @@ pub(crate) struct Start<'a> {
     pub(crate) stack: &'a Stack,
     /// Our own executable.
     pub(crate) program: &'a Path,
+    /// Our own working folder.
+    pub(crate) workdir: &'a Path,
 }
 
 impl Start<'_> {
+    /// In our own working folder, so that relative paths in the environment mean what they say.
     fn launch(&self, name: &str, subcommand: &str) -> Launch {
-        let launch = Launch::new(name, self.program, self.stack.folder().root()).args([subcommand]);
+        let launch = Launch::new(name, self.program, self.workdir).args([subcommand]);
         with_environment(launch, self.args, self.log, self.stack)
+    }
+
+    /// The role called ROLE-INDEX.
+    fn role(&self, name: &str, addresses: &Addresses) -> Launch {
+        let (role, index) = name.rsplit_once('-').expect("names are ROLE-INDEX");
+        let index: usize = index.parse().expect("names are ROLE-INDEX");
+        let launch = self.launch(name, role);
+        match (role, addresses.mqtt.first()) {
+            ("gateway", _) => launch.env("FOOTFALL_MQTT_BIND", addresses.mqtt[index].to_string()),
+            ("api", None) => launch.env("FOOTFALL_HTTP_BIND", addresses.http[index].to_string()),
+            ("api", Some(mqtt)) => launch
+                .env("FOOTFALL_HTTP_BIND", addresses.http[index].to_string())
+                .env("FOOTFALL_MQTT_ADVERTISED", reachable(*mqtt).to_string()),
+            _ => launch,
+        }
+    }
+
+    /// The devices, unless there are none to simulate or no gateway to publish to.
+    fn simulator(&self, addresses: &Addresses, is_first: bool) -> Option<Kept> {
+        let scenario = scenario(self.args.simulate)?.to_possible_value()?;
+        let mqtt = reachable(*addresses.mqtt.first()?);
+        let mut launch = self
+            .launch("simulator", "simulate")
+            .args(["--scenario", scenario.get_name()])
+            .env("FOOTFALL_MQTT", mqtt.to_string());
+        if let Some(rate) = self.args.rate {
+            launch = launch.args(["--rate".to_owned(), rate.to_string()]);
+        }
+        let history = self.args.history.filter(|_| is_first);
+        let first_args =
+            history.map(|history| ["--history".to_owned(), format!("{}s", history.as_secs())]);
+        Some(Kept {
+            launch,
+            first_args: first_args.into_iter().flatten().collect(),
+            restart: Restart::OnFailure,
+            patience: SIMULATOR_PATIENCE,
+        })
     }
 }
 
