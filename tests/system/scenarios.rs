@@ -83,6 +83,25 @@ fn killing_every_role_three_times_changes_no_number() {
     system.stop();
 }
 
+/// Postgres may lose its last commits: the ledger and its rows go back together, and the log is folded again from there.
+#[test]
+fn killing_the_stores_changes_no_number() {
+    let mut system = System::start(&[]);
+    let file = system.file("truth.jsonl");
+    let mut fleet = system.simulate(&file, &burst("100000", "16"));
+    for store in ["postgres", "redis", "postgres"] {
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(
+            fleet.is_running(),
+            "the fleet was done before {store} was killed"
+        );
+        system.kill(store);
+    }
+    fleet.finish(Duration::from_secs(240));
+    check(&mut system, &Truth::read(&file));
+    system.stop();
+}
+
 #[test]
 fn two_consumers_share_the_load_while_one_is_added_and_one_is_stopped() {
     let mut system = System::start(&["--consumers", "2"]);
