@@ -19,7 +19,7 @@ demo: ## Install what is missing, build, and start everything with a simulated c
 	@scripts/setup.sh demo
 	@scripts/web-build.sh
 	cargo build --locked -p footfall
-	@exec target/debug/footfall up $(ARGS)
+	@FOOTFALL_HISTORY=$${FOOTFALL_HISTORY:-30m} exec target/debug/footfall up $(ARGS)
 
 .PHONY: test
 test: ## Install what is missing and run every test, on real servers
