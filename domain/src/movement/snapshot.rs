@@ -220,7 +220,7 @@ fn track_proto(track: &Track) -> TrackProto {
         traveler: track.traveler.0.clone(),
         kind: u32::from(track.traveler_type),
         samples,
-        sealed: track.sealed.as_ref().map(visit_proto),
+        sealed: track.sealed.as_deref().map(visit_proto),
         visits: track.visits.iter().map(visit_proto).collect(),
     }
 }
@@ -351,7 +351,7 @@ fn track(proto: TrackProto) -> Result<Track, RestoreError> {
     }
     let mut track = Track::new(proto.traveler.into(), kind);
     track.samples = samples.iter().map(sample).collect();
-    track.sealed = proto.sealed.as_ref().map(visit);
+    track.sealed = proto.sealed.as_ref().map(|sealed| Box::new(visit(sealed)));
     track.visits = proto.visits.iter().map(visit).collect();
     Ok(track)
 }

@@ -68,7 +68,7 @@ pub(super) struct Track {
     /// Samples within the horizon, in order.
     pub(super) samples: Vec<Sample>,
     /// The part of the first visit that lies before `samples`: everything up to and including `samples[0]`.
-    pub(super) sealed: Option<Visit>,
+    pub(super) sealed: Option<Box<Visit>>,
     /// The visits, in order. Each covers a run of `samples`.
     pub(super) visits: Vec<Visit>,
     /// Whether the sensor's closing queue has an entry for this track.
@@ -110,6 +110,13 @@ fn metres_between(a: &Sample, b: &Sample) -> f64 {
 pub(super) fn speed_between(a: &Sample, b: &Sample) -> Option<Speed> {
     let span = b.at - a.at;
     (span.0 > 0).then(|| Speed::from_m_s(metres_between(a, b) / span.as_secs_f64()))
+}
+
+/// Grows by half instead of doubling: samples are most of what a consumer holds in memory.
+fn make_room(samples: &mut Vec<Sample>) {
+    if samples.len() == samples.capacity() {
+        samples.reserve_exact(samples.len() / 2 + 2);
+    }
 }
 
 impl Visit {
@@ -177,6 +184,7 @@ impl Track {
         if let Some((n, speed)) = joins_next.and_then(|n| Some((n, speed_between(&sample, &n)?))) {
             edit.add_speed(n.at, speed);
         }
+        make_room(&mut self.samples);
         self.samples.insert(at, sample);
         if next.is_none()
             && let Some(p) = joins_previous
@@ -216,6 +224,8 @@ impl Track {
         match (joins_previous, joins_next) {
             (None, None) => {
                 let index = self.visits.partition_point(|visit| visit.first < sample.at);
+                // Nearly every traveler has one visit within the horizon.
+                self.visits.reserve_exact(1);
                 self.visits.insert(index, Visit::of(sample));
                 edit.entered(sample.at, 1);
                 edit.present(pane, pane, 1);
@@ -293,7 +303,7 @@ impl Track {
         let to = self.samples.partition_point(|s| s.at <= last);
         let run = &self.samples[from..to];
         let sealed = self.sealed.as_ref().filter(|_| index == 0);
-        let mut visit = sealed.cloned().unwrap_or_else(|| Visit::of(&run[0]));
+        let mut visit = sealed.map_or_else(|| Visit::of(&run[0]), |sealed| (**sealed).clone());
         for pair in run.windows(2) {
             visit.push(&pair[0], &pair[1]);
         }
@@ -325,7 +335,7 @@ impl Track {
             let mut sealed = self
                 .sealed
                 .take()
-                .unwrap_or_else(|| Visit::of(&self.samples[0]));
+                .unwrap_or_else(|| Box::new(Visit::of(&self.samples[0])));
             for pair in self.samples[..old].windows(2) {
                 sealed.push(&pair[0], &pair[1]);
             }
