@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::coverage::HOUR;
 use domain::event::DeviceState;
 use domain::id::DeviceId;
-use domain::live::SensorValue;
+use domain::live::{OpenCount, SensorValue};
 use domain::pane::PANE;
 use domain::time::{Micros, Span};
 
@@ -95,7 +95,16 @@ impl Heard {
     /// Visits that go on, of the traveler types that `wanted` takes.
     #[must_use]
     pub fn present(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        let open = self.live.iter().flat_map(|live| &live.open);
+        Self::count(self.live.iter().flat_map(|live| &live.open), wanted)
+    }
+
+    /// Visits that went on when the sensor spoke last.
+    #[must_use]
+    pub fn last_known(&self, wanted: impl Fn(&str) -> bool) -> u64 {
+        Self::count(self.live.iter().flat_map(|live| &live.last_known), wanted)
+    }
+
+    fn count<'a>(open: impl Iterator<Item = &'a OpenCount>, wanted: impl Fn(&str) -> bool) -> u64 {
         open.filter(|open| wanted(&open.traveler_type))
             .map(|open| u64::from(open.n))
             .sum()
@@ -181,7 +190,7 @@ pub fn clocks<'a>(sensors: impl Iterator<Item = &'a KnownSensor>, now: Micros) -
 
 #[cfg(test)]
 mod tests {
-    use domain::live::{OpenCount, UpHour};
+    use domain::live::UpHour;
 
     use super::*;
 
@@ -227,6 +236,10 @@ mod tests {
             ],
             up: vec![UpHour { hour_us: 0, bits }],
             declared: declared.into(),
+            last_known: vec![OpenCount {
+                traveler_type: "student".into(),
+                n: 4,
+            }],
         };
         Heard::from_live(Arc::new(value), None)
     }
@@ -261,6 +274,7 @@ mod tests {
         let heard = live(25, "online", &[]);
         assert_eq!(heard.present(|_| true), 5);
         assert_eq!(heard.present(|name| name == "staff"), 2);
+        assert_eq!(heard.last_known(|_| true), 4);
     }
 
     #[test]

@@ -190,9 +190,6 @@ impl Counting<'_> {
                 .iter()
                 .filter_map(|(_, sensor)| sensor.heard.as_ref())
         };
-        let n: u64 = heard()
-            .map(|heard| heard.present(|name| self.filter.types.contains(name)))
-            .sum();
         let is_silent = |sensor: &KnownSensor| {
             matches!(
                 self.state(sensor),
@@ -200,6 +197,12 @@ impl Counting<'_> {
             )
         };
         let no_data = inside.iter().all(|(_, sensor)| is_silent(sensor));
+        let wanted = |name: &str| self.filter.types.contains(name);
+        let n: u64 = if no_data {
+            heard().map(|heard| heard.last_known(wanted)).sum()
+        } else {
+            heard().map(|heard| heard.present(wanted)).sum()
+        };
         #[expect(
             clippy::cast_precision_loss,
             reason = "a number of people is far below 2^53"

@@ -4,8 +4,11 @@
     reason = "a helper of a test may panic like the test itself"
 )]
 
+mod healing;
 mod owner;
 mod resources;
 mod series;
+mod socket;
+mod stream;
 mod visits;
 mod world;

@@ -4,12 +4,16 @@
 use domain::event::{Body, DeviceState, Event, Position, Status, TimeSource};
 use domain::event_key::EventKey;
 use domain::fold::Fold;
+use domain::id::DeviceId;
 use domain::live::{Frame, FrameWrite, LiveKeys, LiveMap, LiveWrite};
-use domain::movement::{MovementConfig, MovementFold, MovementRows};
+use domain::movement::{
+    MovementConfig, MovementFold, MovementRows, PaneRow, SensorRow, VisitKey, VisitRow,
+};
+use domain::pane::PaneKey;
 use domain::time::{Micros, Span};
 use prost::Message;
 use redis::aio::MultiplexedConnection;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool, PgTransaction};
 
 /// A partition and its only owner.
 #[derive(Debug)]
@@ -68,6 +72,11 @@ impl Owner {
     /// The offset after the last record that was folded.
     pub(crate) fn next_offset(&self) -> i64 {
         self.next_offset
+    }
+
+    /// Goes on over another connection.
+    pub(crate) fn reconnect(&mut self, redis: MultiplexedConnection) {
+        self.redis = redis;
     }
 
     /// Folds a position that was received when it happened.
@@ -205,73 +214,25 @@ fn since_2000(at: Micros) -> i64 {
         .max(Span::from_secs(0).0)
 }
 
-async fn write_rows(transaction: &mut sqlx::PgTransaction<'_>, rows: MovementRows) {
-    const INSTANT: &str = "'2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond'";
+/// An instant as a parameter: µs since 2000.
+fn instant(n: u8) -> String {
+    format!("'2000-01-01 00:00:00+00'::timestamptz + ${n} * interval '1 microsecond'")
+}
+
+async fn write_rows(transaction: &mut PgTransaction<'_>, rows: MovementRows) {
     for (key, row) in rows.panes {
-        let speed = row.pane.speed;
-        let statement = format!(
-            "insert into pane values ({INSTANT}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-            on conflict (start_at, sensor, traveler_type) do update set
-                entered = excluded.entered, present = excluded.present, speed_n = excluded.speed_n,
-                speed_sum = excluded.speed_sum, speed_min = excluded.speed_min, speed_max = excluded.speed_max,
-                sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision"
-        );
-        sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(since_2000(key.start))
-            .bind(key.sensor.0)
-            .bind(key.traveler_type.0)
-            .bind(row.pane.entered.cast_signed())
-            .bind(row.pane.present.cast_signed())
-            .bind(speed.n.cast_signed())
-            .bind(speed.sum.0)
-            .bind(speed.min.0)
-            .bind(speed.max.0)
-            .bind(speed.sketch.to_bytes())
-            .bind(row.changed_offset)
-            .bind(row.revision.cast_signed())
-            .execute(&mut **transaction)
-            .await
-            .unwrap();
+        write_pane(transaction, key, row).await;
     }
     for (key, row) in rows.visits {
-        let gone = format!(
-            "delete from visit where entered_at = {INSTANT} and sensor = $2 and traveler_id = $3 and traveler_type = $4"
-        );
-        sqlx::query(sqlx::AssertSqlSafe(gone))
-            .bind(since_2000(key.entered_at))
-            .bind(&key.sensor.0)
-            .bind(&key.traveler.0)
-            .bind(&key.traveler_type.0)
-            .execute(&mut **transaction)
-            .await
-            .unwrap();
-        let Some(row) = row else { continue };
-        let statement = format!(
-            "insert into visit values ({INSTANT}, $2, $3, $4,
-                '2000-01-01 00:00:00+00'::timestamptz + $5 * interval '1 microsecond', $6, $7, $8, $9, $10, $11, 0)"
-        );
-        sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(since_2000(key.entered_at))
-            .bind(key.sensor.0)
-            .bind(key.traveler.0)
-            .bind(key.traveler_type.0)
-            .bind(since_2000(row.left_at))
-            .bind(row.samples.cast_signed())
-            .bind(row.distance.0)
-            .bind(row.speed_n.cast_signed())
-            .bind(row.speed_sum.0)
-            .bind(row.speed_min.0)
-            .bind(row.speed_max.0)
-            .execute(&mut **transaction)
-            .await
-            .unwrap();
+        write_visit(transaction, key, row).await;
     }
     for ((sensor, hour), row) in rows.up {
         let statement = format!(
-            "insert into sensor_up values ({INSTANT}, $2, $3)
-            on conflict (hour_at, sensor) do update set up = excluded.up"
+            "insert into sensor_up values ({}, $2, $3)
+            on conflict (hour_at, sensor) do update set up = excluded.up",
+            instant(1)
         );
-        sqlx::query(sqlx::AssertSqlSafe(statement))
+        sqlx::query(AssertSqlSafe(statement))
             .bind(since_2000(hour))
             .bind(sensor.0)
             .bind(row.bits.to_vec())
@@ -280,27 +241,92 @@ async fn write_rows(transaction: &mut sqlx::PgTransaction<'_>, rows: MovementRow
             .unwrap();
     }
     for (sensor, row) in rows.sensors {
-        let at = |n: u8| {
-            format!("'2000-01-01 00:00:00+00'::timestamptz + ${n} * interval '1 microsecond'")
-        };
-        let statement = format!(
-            "insert into sensor_state values ($1, {}, {}, {}, {})
-            on conflict (sensor) do update set
-                last_event_at = excluded.last_event_at, last_received_at = excluded.last_received_at,
-                clock_at = excluded.clock_at, watermark_at = excluded.watermark_at",
-            at(2),
-            at(3),
-            at(4),
-            at(5)
-        );
-        sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(sensor.0)
-            .bind(since_2000(row.last_event))
-            .bind(since_2000(row.last_received))
-            .bind(since_2000(row.clock))
-            .bind(since_2000(row.watermark))
-            .execute(&mut **transaction)
-            .await
-            .unwrap();
+        write_sensor(transaction, sensor, row).await;
     }
+}
+
+async fn write_pane(transaction: &mut PgTransaction<'_>, key: PaneKey, row: PaneRow) {
+    let speed = row.pane.speed;
+    let statement = format!(
+        "insert into pane values ({}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        on conflict (start_at, sensor, traveler_type) do update set
+            entered = excluded.entered, present = excluded.present, speed_n = excluded.speed_n,
+            speed_sum = excluded.speed_sum, speed_min = excluded.speed_min, speed_max = excluded.speed_max,
+            sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision",
+        instant(1)
+    );
+    sqlx::query(AssertSqlSafe(statement))
+        .bind(since_2000(key.start))
+        .bind(key.sensor.0)
+        .bind(key.traveler_type.0)
+        .bind(row.pane.entered.cast_signed())
+        .bind(row.pane.present.cast_signed())
+        .bind(speed.n.cast_signed())
+        .bind(speed.sum.0)
+        .bind(speed.min.0)
+        .bind(speed.max.0)
+        .bind(speed.sketch.to_bytes())
+        .bind(row.changed_offset)
+        .bind(row.revision.cast_signed())
+        .execute(&mut **transaction)
+        .await
+        .unwrap();
+}
+
+async fn write_visit(transaction: &mut PgTransaction<'_>, key: VisitKey, row: Option<VisitRow>) {
+    let gone = format!(
+        "delete from visit where entered_at = {} and sensor = $2 and traveler_id = $3 and traveler_type = $4",
+        instant(1)
+    );
+    sqlx::query(AssertSqlSafe(gone))
+        .bind(since_2000(key.entered_at))
+        .bind(&key.sensor.0)
+        .bind(&key.traveler.0)
+        .bind(&key.traveler_type.0)
+        .execute(&mut **transaction)
+        .await
+        .unwrap();
+    let Some(row) = row else { return };
+    let statement = format!(
+        "insert into visit values ({}, $2, $3, $4, {}, $6, $7, $8, $9, $10, $11, 0)",
+        instant(1),
+        instant(5)
+    );
+    sqlx::query(AssertSqlSafe(statement))
+        .bind(since_2000(key.entered_at))
+        .bind(key.sensor.0)
+        .bind(key.traveler.0)
+        .bind(key.traveler_type.0)
+        .bind(since_2000(row.left_at))
+        .bind(row.samples.cast_signed())
+        .bind(row.distance.0)
+        .bind(row.speed_n.cast_signed())
+        .bind(row.speed_sum.0)
+        .bind(row.speed_min.0)
+        .bind(row.speed_max.0)
+        .execute(&mut **transaction)
+        .await
+        .unwrap();
+}
+
+async fn write_sensor(transaction: &mut PgTransaction<'_>, sensor: DeviceId, row: SensorRow) {
+    let statement = format!(
+        "insert into sensor_state values ($1, {}, {}, {}, {})
+        on conflict (sensor) do update set
+            last_event_at = excluded.last_event_at, last_received_at = excluded.last_received_at,
+            clock_at = excluded.clock_at, watermark_at = excluded.watermark_at",
+        instant(2),
+        instant(3),
+        instant(4),
+        instant(5)
+    );
+    sqlx::query(AssertSqlSafe(statement))
+        .bind(sensor.0)
+        .bind(since_2000(row.last_event))
+        .bind(since_2000(row.last_received))
+        .bind(since_2000(row.clock))
+        .bind(since_2000(row.watermark))
+        .execute(&mut **transaction)
+        .await
+        .unwrap();
 }

@@ -12,7 +12,8 @@ use clap::Parser;
 use domain::time::{Micros, Span};
 use serde_json::Value;
 use sqlx::PgPool;
-use stack::Scratch;
+use stack::{KafkaSource, Scratch, Stack, StackConfig};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -64,15 +65,28 @@ pub(crate) fn seconds(n: i64) -> Span {
     Span::from_secs(n)
 }
 
+/// Starts Postgres and Redis in `folder`; nothing here needs Kafka.
+pub(crate) async fn start(folder: &Path) -> Stack {
+    let config = StackConfig {
+        kafka: KafkaSource::Mock,
+        fresh: true,
+        ..StackConfig::for_tests(folder)
+    };
+    Stack::start(config).await.unwrap()
+}
+
 impl World {
     /// A corner of the shared servers, with the registry that most tests use, at `now`.
     pub(crate) async fn new(now: &str) -> Self {
-        let stack = stack::shared::stack().await.unwrap();
+        static SHARED: OnceCell<Stack> = OnceCell::const_new();
+        // The prefix is that of every shared stack, so that the next test binary removes the folder.
+        let folder = std::env::temp_dir().join(format!("footfall-test-{}", std::process::id()));
+        let stack = SHARED.get_or_init(|| start(&folder)).await;
         Self::on(stack, now).await
     }
 
     /// A corner of `stack`.
-    pub(crate) async fn on(stack: &stack::Stack, now: &str) -> Self {
+    pub(crate) async fn on(stack: &Stack, now: &str) -> Self {
         let scratch = stack.scratch(&[]).await.unwrap();
         let pool = PgPool::connect(&scratch.postgres_url).await.unwrap();
         let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
