@@ -7,7 +7,7 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
     touch node_modules/.package-lock.json
 fi
 stamp=dist/index.html
-if [ -e "$stamp" ] && [ -z "$(find . -path ./node_modules -prune -o -path ./dist -prune -o -path ./e2e -prune -o -newer "$stamp" -type f -print -quit)" ]; then
+if [ -e "$stamp" ] && [ -z "$(find . -path ./node_modules -prune -o -path ./dist -prune -o -path ./e2e -prune -o -path ./test-results -prune -o -newer "$stamp" -type f -print -quit)" ]; then
     exit 0
 fi
 ../scripts/node.sh npm run --silent build
