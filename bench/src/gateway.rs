@@ -55,6 +55,7 @@ pub(crate) async fn measure(target: &Target, shape: &Shape) -> anyhow::Result<Re
     let begun = Begun::now(target, &[], &pool).await?;
     sleep_until((start + shape.warmup + shape.duration).into()).await;
     let window = begun.end(target, &pool).await?;
+    pool.close().await;
     while !running.is_finished() {
         sleep(Duration::from_millis(20)).await;
     }

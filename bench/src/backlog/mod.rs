@@ -121,6 +121,7 @@ pub(crate) async fn measure(target: &Target, backlog: &Backlog) -> anyhow::Resul
     order.delete_topic().await?;
     let worked = outcome?;
     let held = postgres::held(&pool, &names.sensors_like()).await?;
+    pool.close().await;
     Ok(Report {
         backlog: backlog.clone(),
         settings,

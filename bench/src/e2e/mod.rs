@@ -138,6 +138,7 @@ pub(crate) async fn measure(target: &Target, shape: &Shape) -> anyhow::Result<Re
         .map_err(|_| anyhow!("the generator panicked"))??;
     let visits = trace.visits(sent.events);
     let held = held(&pool, &names, sent.events).await?;
+    pool.close().await;
     Ok(Report {
         drained_after: watched.last_seen.map_or(VISIBLE_WITHIN, |seen| {
             seen.saturating_duration_since(start + end)

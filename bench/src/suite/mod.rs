@@ -69,6 +69,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         "# Footfall, measured\n\n{}. Everything runs on this machine: the generator, Kafka, Postgres, Redis and the roles.",
         machine::description()
     ))?;
+    if cfg!(debug_assertions) {
+        say("**Built without `--release`: these figures are for trying the bench out.**")?;
+    }
     let program = match &args.program {
         Some(program) => program.clone(),
         None => backlog::beside_us()?,

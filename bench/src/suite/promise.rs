@@ -156,9 +156,19 @@ fn at_most(table: &mut Table, (promise, at): (&str, &str), limit: f64, measured:
         promise.to_owned(),
         at.to_owned(),
         format!("≤ {limit}"),
-        format!("{measured:.4}"),
+        figure(measured),
         verdict(measured <= limit),
     ]);
+}
+
+/// As many digits as a person wants to read.
+fn figure(value: f64) -> String {
+    match value {
+        100.0.. => format!("{value:.0}"),
+        1.0.. => format!("{value:.1}"),
+        0.01.. => format!("{value:.3}"),
+        _ => format!("{value:.5}"),
+    }
 }
 
 fn verdict(is_kept: bool) -> String {
@@ -173,4 +183,15 @@ fn is_role(name: &str) -> bool {
 
 fn same(rate: f64, wanted: f64) -> bool {
     (rate - wanted).abs() < 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_the_digits_that_matter() {
+        let figures = [301_750.4, 89.855, 0.128_04, 0.000_131].map(figure);
+        assert_eq!(figures, ["301750", "89.9", "0.128", "0.00013"]);
+    }
 }
