@@ -165,3 +165,32 @@ async fn a_run_without_end_stops_when_asked_and_leaves_nothing_unacknowledged() 
     let (outcome, ()) = tokio::join!(simulator::run(config, shutdown.clone()), stop);
     outcome.unwrap();
 }
+
+#[tokio::test]
+async fn a_time_lapse_takes_its_part_of_the_time_and_ends_now() {
+    let (address, seen) = broker(0).await;
+    let config = config(&[
+        "--speed=60",
+        "--duration=60s",
+        "--rate=50",
+        &format!("--mqtt={address}"),
+    ]);
+    let began = std::time::Instant::now();
+    simulator::run(config, CancellationToken::new())
+        .await
+        .unwrap();
+    assert!(began.elapsed().as_millis() >= 900, "{:?}", began.elapsed());
+    let newest = seen
+        .lock()
+        .unwrap()
+        .payloads
+        .iter()
+        .filter_map(|payload| {
+            let value: serde_json::Value = serde_json::from_slice(payload).ok()?;
+            value["timestamp"].as_str()?.parse::<jiff::Timestamp>().ok()
+        })
+        .max()
+        .unwrap();
+    let behind = chassis::clock::Clock::System.now() - domain::time::Micros::from_timestamp(newest);
+    assert!((0.0..5.0).contains(&behind.as_secs_f64()), "{behind:?}");
+}

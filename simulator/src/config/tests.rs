@@ -43,7 +43,7 @@ fn a_run_begins_where_its_mode_says() {
 fn the_rate_decides_how_many_people_there_are() {
     let people = |arguments: &[&str]| settle(arguments).unwrap().fleet.demand.people;
     assert!((people(&[]) - 800.0).abs() < 1e-6);
-    assert!((people(&["--scenario", "crossing", "--rate", "1500"]) - 1_500.0).abs() < 1e-6);
+    assert!((people(&["--scenario", "crossing", "--rate", "1070"]) - 1_000.0).abs() < 1e-6);
 }
 
 #[test]

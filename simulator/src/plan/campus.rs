@@ -6,7 +6,7 @@ use super::{Habit, Plan, Zone};
 pub(super) const SENSORS: u16 = 11;
 
 /// Measured, see the test in `world`.
-pub(super) const SAMPLES_PER_PERSON_SECOND: f64 = 0.146;
+pub(super) const SAMPLES_PER_PERSON_SECOND: f64 = 0.143;
 
 /// A zone of the campus and how its sensors are made.
 struct Part {
@@ -30,8 +30,8 @@ const PARTS: [Part; 5] = [
             share: 0.14,
             stay_s: 420.0,
             pass_share: 0.5,
-            rest_s: (10.0, 90.0),
-            rest_sample_s: (4.0, 8.0),
+            rest_s: (4.0, 30.0),
+            rest_sample_s: (5.0, 8.0),
             pace: 1.0,
         },
     },
@@ -46,7 +46,7 @@ const PARTS: [Part; 5] = [
             stay_s: 3_000.0,
             pass_share: 0.0,
             rest_s: (240.0, 1_500.0),
-            rest_sample_s: (6.0, 15.0),
+            rest_sample_s: (9.0, 15.0),
             pace: 0.8,
         },
     },
@@ -61,7 +61,7 @@ const PARTS: [Part; 5] = [
             stay_s: 1_300.0,
             pass_share: 0.0,
             rest_s: (60.0, 700.0),
-            rest_sample_s: (5.0, 12.0),
+            rest_sample_s: (8.0, 14.0),
             pace: 0.8,
         },
     },
@@ -76,7 +76,7 @@ const PARTS: [Part; 5] = [
             stay_s: 3_600.0,
             pass_share: 0.0,
             rest_s: (120.0, 900.0),
-            rest_sample_s: (5.0, 15.0),
+            rest_sample_s: (9.0, 15.0),
             pace: 0.9,
         },
     },

@@ -6,7 +6,7 @@ use super::{Habit, Plan, Zone};
 pub(super) const SENSORS: u16 = 4;
 
 /// Measured, see the test in `world`.
-pub(super) const SAMPLES_PER_PERSON_SECOND: f64 = 1.0;
+pub(super) const SAMPLES_PER_PERSON_SECOND: f64 = 1.07;
 
 const FIELD_M: (f64, f64) = (14.0, 6.0);
 

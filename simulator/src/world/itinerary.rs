@@ -46,8 +46,12 @@ impl Stop {
 pub(super) struct Itineraries {
     scenario: Scenario,
     habits: Vec<Habit>,
-    /// How often each room is chosen, against the others; a zone with long stays is chosen less often than its share.
+    /// How often each room is visited, in all; a zone with long stays is visited less often than its share.
     weights: Vec<f64>,
+    /// How often each room is the first: people come for where most of them are, and take their coffee later.
+    first: Vec<f64>,
+    /// How often each room is a later one.
+    later: Vec<f64>,
     shares: Vec<f64>,
     stay_s: f64,
 }
@@ -75,9 +79,21 @@ impl Itineraries {
             ENTRANCE => 0.0,
             _ => habit.share / habit.stay_s.max(1.0),
         });
+        let weights = shares_of(weights);
+        let first = shares_of(habits.iter().enumerate().map(|(zone, habit)| match zone {
+            ENTRANCE => 0.0,
+            _ => habit.share,
+        }));
+        // First and later visits together are as frequent as the weights say.
+        let later = weights
+            .iter()
+            .zip(&first)
+            .map(|(weight, first)| (weight * ROOMS - first).max(0.0));
         let mut itineraries = Self {
             scenario,
-            weights: weights.collect(),
+            later: later.collect(),
+            first,
+            weights,
             shares: habits.iter().map(|habit| habit.share).collect(),
             habits,
             stay_s: CROSSING_S,
@@ -169,20 +185,23 @@ impl Itineraries {
         if self.weights.iter().sum::<f64>() <= 0.0 {
             return stops;
         }
-        loop {
-            let zone = pick(&self.weights, rng);
-            stops.push(Stop {
-                zone,
-                stay_s: self.habits[zone].stay_s * around_one(rng),
-                from: Side::Near,
-                to: Side::Near,
-            });
-            if !rng.random_bool(ANOTHER) {
-                return stops;
-            }
+        while rng.random_bool(ANOTHER) {
+            stops.push(self.room(&self.later, rng));
             if rng.random_bool(VIA_ENTRANCE) {
                 stops.push(self.hall(Side::Far, Side::Far, rng));
             }
+        }
+        stops.push(self.room(&self.first, rng));
+        stops
+    }
+
+    fn room(&self, weights: &[f64], rng: &mut ChaCha8Rng) -> Stop {
+        let zone = pick(weights, rng);
+        Stop {
+            zone,
+            stay_s: self.habits[zone].stay_s * around_one(rng),
+            from: Side::Near,
+            to: Side::Near,
         }
     }
 
@@ -217,6 +236,16 @@ fn campus_traveler(rng: &mut ChaCha8Rng) -> Traveler {
 /// Mean 1, seldom near 0 and seldom above 3: the mean of two exponentials.
 fn around_one(rng: &mut ChaCha8Rng) -> f64 {
     f64::midpoint(exponential(rng), exponential(rng))
+}
+
+/// The same in proportion, with sum 1; all 0 when there is nothing.
+fn shares_of(weights: impl Iterator<Item = f64>) -> Vec<f64> {
+    let weights: Vec<f64> = weights.collect();
+    let total: f64 = weights.iter().sum();
+    weights
+        .iter()
+        .map(|weight| if total > 0.0 { weight / total } else { 0.0 })
+        .collect()
 }
 
 /// An index, drawn by its weight.
