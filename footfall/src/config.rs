@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Arg, Command, CommandFactory};
-use stack::server::without_password;
+use stack::url::without_password;
 
 use crate::cli::Cli;
 use crate::{exit, output};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
-use stack::server::without_password;
+use stack::url::without_password;
 
 use crate::output;
 use crate::target::PostgresTarget;

@@ -31,6 +31,7 @@ pub mod server;
 pub mod shared;
 mod stack;
 pub mod topic;
+pub mod url;
 
 pub use config::{Durability, KafkaSource, Source, StackConfig};
 pub use error::StackError;

@@ -105,18 +105,31 @@ fn is_free(address: SocketAddr) -> bool {
 /// The process that listens on a TCP port of this machine.
 #[must_use]
 pub fn holder(port: u16) -> Holder {
-    let sockets: HashSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listening_inodes(&table, port))
-        .map(|inode| format!("socket:[{inode}]"))
-        .collect();
+    let sockets = listening_sockets(port);
     processes()
         .find(|pid| has_any_socket(*pid, &sockets))
         .map_or(Holder::Unknown, |pid| {
             let command = Identity::command_line(pid).chars().take(120).collect();
             Holder::Process { pid, command }
         })
+}
+
+/// Whether `pid` listens on a TCP port of this machine. True where the system does not tell: without `/proc`, or in a container
+/// whose root may not look into the processes of other accounts.
+pub(crate) fn is_held_by(port: u16, pid: u32) -> bool {
+    let sockets = listening_sockets(port);
+    let is_hidden = fs::read_dir(format!("/proc/{pid}/fd")).is_err();
+    sockets.is_empty() || is_hidden || has_any_socket(pid, &sockets)
+}
+
+/// The sockets that listen on a port, as `/proc/PID/fd` names them.
+fn listening_sockets(port: u16) -> HashSet<String> {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| listening_inodes(&table, port))
+        .map(|inode| format!("socket:[{inode}]"))
+        .collect()
 }
 
 /// The inodes of sockets in one of the kernel's tables that listen on `port`. Columns: slot, local address as hex
@@ -168,6 +181,7 @@ mod tests {
         let own = format!("is taken by process {}", std::process::id());
         assert!(message.contains(&own), "{message}");
         assert!(message.contains("--kafka-port"), "{message}");
+        assert!(is_held_by(port, std::process::id()) && !is_held_by(port, 1));
         drop(listener);
         assert_eq!(claim(port, "Kafka", "--kafka-port").unwrap(), port);
     }

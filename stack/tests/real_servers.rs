@@ -200,6 +200,44 @@ async fn a_server_that_dies_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_port_that_was_taken_meanwhile_is_said_with_its_holder() {
+    let temp = tempfile::tempdir().unwrap();
+    let config = StackConfig {
+        kafka: KafkaSource::Mock,
+        ..StackConfig::for_tests(temp.path())
+    };
+    let stack = Stack::start(config).await.unwrap();
+    let server = stack.server("redis").unwrap();
+    server.stop().await;
+    let address = stack.redis_url.trim_start_matches("redis://").to_owned();
+    // Worse than a silent thief: another Redis, which answers like ours would.
+    let (host, port) = address.split_once(':').unwrap();
+    let mut other = std::process::Command::new("redis-server")
+        .args(["--bind", host, "--port", port, "--save", ""])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while tokio::net::TcpStream::connect(&address).await.is_err() {
+        assert!(
+            Instant::now() < deadline,
+            "the other server does not listen"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let message = server.start().await.unwrap_err().to_string();
+    let holder = format!("is taken by process {}", other.id());
+    assert!(
+        message.contains(&holder) && message.contains("--redis-port"),
+        "{message}"
+    );
+    other.kill().unwrap();
+    other.wait().unwrap();
+    server.start().await.unwrap();
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn servers_given_by_url_are_used_and_not_started() {
     let owner = stack::shared::stack().await.unwrap();
     let temp = tempfile::tempdir().unwrap();

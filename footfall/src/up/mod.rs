@@ -15,7 +15,7 @@ use anyhow::Context;
 use chassis::kafka::KafkaArgs;
 use chassis::telemetry::LogArgs;
 use domain::topic::SENSOR_MOVEMENTS;
-use stack::server::without_password;
+use stack::url::without_password;
 use stack::{Stack, StackError, Topic};
 use tokio_util::sync::CancellationToken;
 
