@@ -194,24 +194,27 @@ impl System {
             match check(self) {
                 Ok(()) => return,
                 Err(why) if Instant::now() > deadline => {
-                    self.keep_logs();
-                    panic!("not within {patience:?}: {what}: {why}");
+                    let logs = self.keep_logs();
+                    panic!("not within {patience:?}: {what}: {why} ({logs})");
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(200)),
             }
         }
     }
 
-    /// Leaves the logs where a person can read them.
-    fn keep_logs(&self) {
+    /// Leaves the logs where a person can read them, and says where.
+    fn keep_logs(&self) -> String {
         let kept = std::env::temp_dir().join("footfall-system-failed");
+        let copy = "rm -rf \"$1\" && mkdir -p \"$1\" && cp -r \"$0\"/*.log \"$0\"/data/logs \"$0\"/data/run.json \"$1\"/";
         let copied = Command::new("sh")
-            .arg("-c")
-            .arg("rm -rf \"$1\" && mkdir -p \"$1\" && cp -r \"$0\"/*.log \"$0\"/data/logs \"$0\"/data/run.json \"$1\"/")
+            .args(["-c", copy])
             .arg(self.dir.path())
             .arg(&kept)
             .status();
-        eprintln!("logs are kept in {} ({copied:?})", kept.display());
+        match copied {
+            Ok(status) if status.success() => format!("logs are kept in {}", kept.display()),
+            other => format!("the logs could not be kept: {other:?}"),
+        }
     }
 
     /// Ends the system with Ctrl-C and checks that no process is left.
