@@ -164,7 +164,7 @@ impl System {
     }
 
     /// Starts the simulator against this system. Its truth goes to `truth`.
-    pub(crate) fn simulate(&self, truth: &Path, flags: &[&str]) -> Fleet {
+    pub(crate) fn simulate(&self, truth: &Path, flags: &[String]) -> Fleet {
         let child = Command::new(FOOTFALL)
             .args(["simulate", "--mqtt", &self.mqtt(), "--truth"])
             .arg(truth)

@@ -1,5 +1,6 @@
 //! What must hold whatever happens: the system's answers are the simulator's truth.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sqlx::Row;
@@ -20,18 +21,37 @@ const DISTURBED: [&str; 6] = [
 /// Long enough for ticks to close everything, on a busy machine.
 const SETTLED: Duration = Duration::from_secs(180);
 
-fn burst(events: &'static str, seed: &'static str) -> Vec<&'static str> {
-    let mut flags = vec![
-        "--mode",
-        "burst",
+/// As fast as the gateway acknowledges.
+fn burst(events: &str, seed: &str) -> Vec<String> {
+    flags(&["--mode", "burst"], events, seed)
+}
+
+/// Some 25 s for every 200,000 events, however fast the machine: time enough to hurt the system meanwhile.
+fn lapse(events: &str, seed: &str) -> Vec<String> {
+    let start = Command::new("date")
+        .args(["-u", "-d", "-5 minutes", "+%FT%TZ"])
+        .output()
+        .unwrap();
+    let start = String::from_utf8(start.stdout).unwrap();
+    flags(&["--speed", "8", "--start", start.trim()], events, seed)
+}
+
+fn flags(pace: &[&str], events: &str, seed: &str) -> Vec<String> {
+    let fixed = [
         "--scenario",
         "crossing",
         "--rate",
         "1000",
+        "--events",
+        events,
+        "--seed",
+        seed,
     ];
-    flags.extend(["--events", events, "--seed", seed]);
-    flags.extend(DISTURBED);
-    flags
+    pace.iter()
+        .chain(&fixed)
+        .chain(&DISTURBED)
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// Compares once the fleet is done, until the last visit has closed.
@@ -46,7 +66,7 @@ fn the_answers_are_the_truth_with_duplicates_disorder_and_delay() {
     let mut system = System::start(&[]);
     let file = system.file("truth.jsonl");
     let mut flags = burst(EVENTS, "11");
-    flags.extend(["--invalid-percent", "0.5"]);
+    flags.extend(["--invalid-percent".to_owned(), "0.5".to_owned()]);
     system
         .simulate(&file, &flags)
         .finish(Duration::from_secs(240));
@@ -68,7 +88,7 @@ fn the_answers_are_the_truth_with_duplicates_disorder_and_delay() {
 fn killing_every_role_three_times_changes_no_number() {
     let mut system = System::start(&[]);
     let file = system.file("truth.jsonl");
-    let mut fleet = system.simulate(&file, &burst(EVENTS, "12"));
+    let mut fleet = system.simulate(&file, &lapse(EVENTS, "12"));
     let mut kills = 0;
     for _ in 0..3 {
         for role in ["gateway-0", "consumer-0", "api-0"] {
@@ -88,7 +108,7 @@ fn killing_every_role_three_times_changes_no_number() {
 fn killing_the_stores_changes_no_number() {
     let mut system = System::start(&[]);
     let file = system.file("truth.jsonl");
-    let mut fleet = system.simulate(&file, &burst("100000", "16"));
+    let mut fleet = system.simulate(&file, &lapse("120000", "16"));
     for store in ["postgres", "redis", "postgres"] {
         std::thread::sleep(Duration::from_millis(700));
         assert!(
@@ -106,7 +126,7 @@ fn killing_the_stores_changes_no_number() {
 fn two_consumers_share_the_load_while_one_is_added_and_one_is_stopped() {
     let mut system = System::start(&["--consumers", "2"]);
     let file = system.file("truth.jsonl");
-    let mut fleet = system.simulate(&file, &burst("100000", "13"));
+    let mut fleet = system.simulate(&file, &lapse("160000", "13"));
     for role in ["consumer-1", "consumer-0"] {
         std::thread::sleep(Duration::from_secs(1));
         assert!(

@@ -28,6 +28,8 @@ const RECORDS_A_TURN: usize = 2_000;
 const POLL: Duration = Duration::from_millis(10);
 /// How long the callback waits for the ledger; half of what the group protocol allows.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(15);
+/// A group that has something for a new member has told it by then.
+const ASSIGNED_WITHIN: Duration = Duration::from_secs(8);
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a member needs to run.
@@ -101,7 +103,8 @@ where
         consumer
             .subscribe(&[&topic])
             .with_context(|| format!("subscribing to {topic}"))?;
-        let mut report_due = Instant::now() + self.stats_interval;
+        let joined = Instant::now();
+        let mut report_due = joined + self.stats_interval;
         loop {
             if self.shutdown.is_cancelled() {
                 // Dropping the client revokes its partitions, and the callback brings them to the ledger.
@@ -116,7 +119,8 @@ where
                 anyhow::bail!(why);
             }
             self.health.beat(&self.name());
-            if owner.watch.joined {
+            // A member without partitions gets no assignment at all: it waits for its turn, and that is being ready.
+            if owner.watch.joined || joined.elapsed() > ASSIGNED_WITHIN {
                 self.health.set_ready(&self.name(), true, "consuming");
             }
             if Instant::now() >= report_due {
