@@ -153,8 +153,12 @@ fn two_consumers_share_the_load_while_one_is_added_and_one_is_stopped() {
 fn a_wiped_redis_is_right_again_within_half_a_minute() {
     let mut system = System::start(&[]);
     let file = system.file("truth.jsonl");
-    let fleet = system.simulate(&file, &burst("60000", "14"));
+    let mut fleet = system.simulate(&file, &lapse("80000", "14"));
     std::thread::sleep(Duration::from_secs(2));
+    assert!(
+        fleet.is_running(),
+        "the fleet was done before Redis was wiped"
+    );
     flush_all(&system);
     fleet.finish(Duration::from_secs(240));
     let truth = Truth::read(&file);
@@ -178,8 +182,12 @@ fn a_wiped_redis_is_right_again_within_half_a_minute() {
 fn while_kafka_is_away_nothing_is_acknowledged_and_nothing_is_lost_after() {
     let mut system = System::start(&[]);
     let file = system.file("truth.jsonl");
-    let fleet = system.simulate(&file, &burst("60000", "15"));
-    std::thread::sleep(Duration::from_secs(1));
+    let mut fleet = system.simulate(&file, &lapse("80000", "15"));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(
+        fleet.is_running(),
+        "the fleet was done before Kafka was frozen"
+    );
     // Frozen, not killed: `up` would start another one at once.
     system.signal("kafka", "STOP");
     std::thread::sleep(Duration::from_secs(2));
