@@ -12,6 +12,7 @@ use crate::catalog::{Catalog, CatalogView};
 use crate::live::{Mirror, MirrorStatus, VisitReader};
 use crate::problem::Answer;
 use crate::sensors::{self, Sensors};
+use crate::series::hours::HourCache;
 use crate::store::Store;
 use crate::stream::cursor::TICK;
 use crate::stream::hub::Hub;
@@ -29,6 +30,8 @@ pub struct App {
     pub mirror: Arc<Mirror>,
     /// Open visits.
     pub visits: VisitReader,
+    /// Hours that are final.
+    pub hours: HourCache,
     /// What subscriptions share.
     pub hub: Hub,
     /// The clock.

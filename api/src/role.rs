@@ -20,6 +20,7 @@ use crate::app::{App, Settings};
 use crate::catalog::CatalogKeeper;
 use crate::config::Config;
 use crate::live::{Follower, Mirror, VisitReader};
+use crate::series::hours::HourCache;
 use crate::server;
 use crate::store::Store;
 use crate::stream::hub::Hub;
@@ -94,6 +95,7 @@ impl Role {
             store,
             catalog,
             mirror,
+            hours: HourCache::default(),
             hub: Hub::default(),
             clock,
             tracker,

@@ -16,7 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tracing::{debug, error};
 
 pub use ledger::PartitionRow;
-pub use pane::{KeyList, MergedRow, PaneFilter, PaneRow};
+pub use pane::{Group, KeyList, MergedRow, PaneFilter, PaneRow};
 pub use registry::{DeviceRow, SiteRow, ZoneRow};
 pub use sensor::{SensorRow, UpRow};
 pub use visit::{VisitFilter, VisitKey, VisitRow};

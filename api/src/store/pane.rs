@@ -7,6 +7,7 @@ use domain::pane::{Pane, PaneKey, SpeedStats};
 use domain::quantity::Speed;
 use domain::sketch::Sketch;
 use domain::time::Micros;
+use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -22,6 +23,15 @@ pub struct PaneFilter<'a> {
     pub types: Option<&'a [String]>,
     /// Whether the distribution of speeds is wanted; it is most of a row.
     pub with_sketch: bool,
+}
+
+/// By what panes are merged, and which are left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// `sensor`, `traveler_type`, or neither.
+    pub column: &'a str,
+    /// Panes that are left out.
+    pub except: &'a KeyList,
 }
 
 /// Keys of panes, column by column.
@@ -70,8 +80,8 @@ impl KeyList {
 }
 
 impl Store {
-    /// The panes of `range`, merged by instant and by the column `group` (`sensor`, `traveler_type`, or neither), without
-    /// those in `except`.
+    /// Gives `take` the panes of `range`, merged by instant and by the column `group` (`sensor`, `traveler_type`, or
+    /// neither), without those in `except`. A day holds a million panes, so they are taken as they come.
     ///
     /// # Errors
     /// What sqlx says.
@@ -79,10 +89,10 @@ impl Store {
         &self,
         range: Range<Micros>,
         filter: PaneFilter<'_>,
-        group: &str,
-        except: &KeyList,
-    ) -> sqlx::Result<Vec<MergedRow>> {
-        let rows = sqlx::query(
+        group: Group<'_>,
+        mut take: impl FnMut(MergedRow),
+    ) -> sqlx::Result<()> {
+        let mut rows = sqlx::query(
             "select
                 start_at,
                 case $5 when 'sensor' then sensor when 'traveler_type' then traveler_type else '' end,
@@ -106,16 +116,18 @@ impl Store {
         .bind(PgTime(range.end))
         .bind(filter.sensors)
         .bind(filter.types)
-        .bind(group)
-        .bind(&except.starts)
-        .bind(&except.sensors)
-        .bind(&except.types)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(merged_row).collect()
+        .bind(group.column)
+        .bind(&group.except.starts)
+        .bind(&group.except.sensors)
+        .bind(&group.except.types)
+        .fetch(&self.pool);
+        while let Some(row) = rows.try_next().await? {
+            take(merged_row(&row)?);
+        }
+        Ok(())
     }
 
-    /// The panes of `range`, one by one.
+    /// Gives `take` the panes of `range`, one by one.
     ///
     /// # Errors
     /// What sqlx says.
@@ -123,8 +135,9 @@ impl Store {
         &self,
         range: Range<Micros>,
         filter: PaneFilter<'_>,
-    ) -> sqlx::Result<Vec<PaneRow>> {
-        let rows = sqlx::query(
+        mut take: impl FnMut(PaneRow),
+    ) -> sqlx::Result<()> {
+        let mut rows = sqlx::query(
             "select
                 start_at, sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max,
                 changed_offset, case when $5 then sketch else '' end
@@ -139,12 +152,14 @@ impl Store {
         .bind(filter.sensors)
         .bind(filter.types)
         .bind(filter.with_sketch)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(pane_row).collect()
+        .fetch(&self.pool);
+        while let Some(row) = rows.try_next().await? {
+            take(pane_row(&row)?);
+        }
+        Ok(())
     }
 
-    /// The panes with these keys, as far as there are any.
+    /// Gives `take` the panes with these keys, as far as there are any.
     ///
     /// # Errors
     /// What sqlx says.
@@ -152,8 +167,9 @@ impl Store {
         &self,
         keys: &KeyList,
         with_sketch: bool,
-    ) -> sqlx::Result<Vec<PaneRow>> {
-        let rows = sqlx::query(
+        mut take: impl FnMut(PaneRow),
+    ) -> sqlx::Result<()> {
+        let mut rows = sqlx::query(
             "select
                 start_at, sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max,
                 changed_offset, case when $4 then sketch else '' end
@@ -164,9 +180,11 @@ impl Store {
         .bind(&keys.sensors)
         .bind(&keys.types)
         .bind(with_sketch)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(pane_row).collect()
+        .fetch(&self.pool);
+        while let Some(row) = rows.try_next().await? {
+            take(pane_row(&row)?);
+        }
+        Ok(())
     }
 
     /// The traveler types of the panes in `range`.

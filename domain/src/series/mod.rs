@@ -135,6 +135,11 @@ impl Strip {
         }
     }
 
+    /// Every pane in which something happened, by its start.
+    pub fn iter(&self) -> impl Iterator<Item = (Micros, &Pane)> {
+        self.panes.iter().map(|(&start, pane)| (start, pane))
+    }
+
     /// The pane that starts at `start`.
     #[must_use]
     pub fn get(&self, start: Micros) -> Option<&Pane> {
