@@ -34,7 +34,7 @@ lint: ## Check format, lints, documentation and types
 	@scripts/setup.sh test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	scripts/web-build.sh
 	cd web && ../scripts/node.sh npm run lint
 	cd web && ../scripts/node.sh npm run typecheck
