@@ -72,7 +72,7 @@ pub struct LimitArgs {
     #[arg(long, env = "FOOTFALL_TOPIC_ALIAS_MAXIMUM", default_value_t = 64)]
     pub topic_alias_maximum: u16,
     /// Memory for records that Kafka has not confirmed, in bytes, for the whole gateway; when it is full, nothing is read
-    #[arg(long, env = "FOOTFALL_INFLIGHT_BYTES_MAX", default_value_t = 48 * 1024 * 1024)]
+    #[arg(long, env = "FOOTFALL_INFLIGHT_BYTES_MAX", default_value_t = 32 * 1024 * 1024)]
     pub inflight_bytes_max: u32,
 }
 

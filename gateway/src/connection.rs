@@ -20,7 +20,7 @@ use crate::hold::{Hold, Pending};
 use crate::input::Input;
 use crate::packet::{Publish, Reply, Version, Will};
 use crate::patience::{NEVER, Patience};
-use crate::producer::{Batch, SendError, headers};
+use crate::producer::{Batch, SendError, headers, timestamp};
 use crate::session::{Acknowledgement, Action, Session};
 use crate::shared::Shared;
 use crate::signal::{Flag, Signal};
@@ -97,18 +97,19 @@ impl Connection {
                 timer.as_mut().reset(deadline);
             }
             self.input.make_room();
-            // In any order: each arm only makes the next turn worth taking.
+            // The order does not matter: each arm only makes the next turn worth taking, and a turn does everything.
             tokio::select! {
-                () = self.signal.woken() => {}
+                biased;
+                () = timer.as_mut() => if let Some(close) = self.patience.is_over() {
+                    break close;
+                },
                 read = reader.read_buf(&mut self.input.bytes), if may_read => match read {
                     Ok(count) if count > 0 => self.note_read(count),
                     _ => break Close::Lost,
                 },
+                () = self.signal.woken() => {}
                 _ = writer.writable(), if !self.output.is_empty() => {}
                 () = self.hold.over(&self.signal), if !self.hold.is_nothing() => self.release(),
-                () = timer.as_mut() => if let Some(close) = self.patience.is_over() {
-                    break close;
-                },
             }
         };
         #[expect(clippy::cast_precision_loss, reason = "a window is small")]
@@ -129,14 +130,15 @@ impl Connection {
 
     /// Does everything that can be done without waiting.
     fn turn(&mut self, writer: &WriteHalf<'_>) -> Result<(), Close> {
+        if let Some(close) = self.signal.close() {
+            return Err(close);
+        }
         loop {
-            if let Some(close) = self.signal.close() {
-                return Err(close);
-            }
+            let is_input_used_up = self.take_in()?;
             self.settle();
-            let count = self.take_in()?;
             self.write(writer)?;
-            if count == 0 {
+            // Otherwise settling or writing made room for what had to wait.
+            if is_input_used_up || !self.may_take() {
                 break;
             }
         }
@@ -163,14 +165,18 @@ impl Connection {
     /// Acknowledges the publishes that Kafka has, in the order of their receipt.
     fn settle(&mut self) {
         let before = self.window.len();
-        let now = Instant::now();
+        let mut last_received = None;
         while self.output.len() < OUTPUT_BYTES_MAX
             && let Some(done) = self.window.pop_done()
         {
-            if let Some(reply) = self.session.acknowledge(done.acknowledgement) {
-                let waited = now.saturating_duration_since(done.received);
+            let Some(reply) = self.session.acknowledge(done.acknowledgement) else {
+                continue;
+            };
+            encode(self.session.version, &reply, &mut self.output);
+            // Publishes that were read together and are acknowledged together waited equally long: one observation.
+            if last_received.replace(done.received) != Some(done.received) {
+                let waited = done.received.elapsed();
                 self.shared.metrics.puback_seconds.record(waited);
-                encode(self.session.version, &reply, &mut self.output);
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "a window is small")]
@@ -180,13 +186,16 @@ impl Connection {
         }
     }
 
-    /// Takes in the packets that were read, as far as the bounds allow. Says how many.
-    fn take_in(&mut self) -> Result<usize, Close> {
+    /// Takes in the packets that were read, as far as the bounds allow. Says whether no whole packet is left.
+    fn take_in(&mut self) -> Result<bool, Close> {
         let before = self.window.len();
         let mut count = 0;
-        while self.may_take()
-            && let Some(packet) = self.input.packet(self.session.version)?
-        {
+        let mut is_input_used_up = false;
+        while self.may_take() {
+            let Some(packet) = self.input.packet(self.session.version)? else {
+                is_input_used_up = true;
+                break;
+            };
             count += 1;
             match self.session.packet(packet) {
                 Action::Publish(publish) => self.publish(publish),
@@ -213,7 +222,7 @@ impl Connection {
         let is_within_packet = self.input.is_within_packet();
         self.patience
             .took_in(count, self.received.instant, is_within_packet);
-        Ok(count)
+        Ok(is_input_used_up)
     }
 
     fn publish(&mut self, publish: Publish) {
@@ -251,7 +260,7 @@ impl Connection {
         );
         self.send(Batch {
             reversed: records,
-            headers: headers(&self.received.text, pending.traceparent.as_deref()),
+            headers: Some(headers(&self.received.text, pending.traceparent.as_deref())),
             slot,
         });
     }
@@ -305,7 +314,11 @@ impl Received {
         Self {
             at,
             instant: Instant::now(),
-            text: at.to_string(),
+            text: timestamp(at),
         }
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

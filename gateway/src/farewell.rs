@@ -10,7 +10,7 @@ use tracing::debug;
 
 use crate::hold::QUEUE_FULL_PAUSE;
 use crate::packet::{Publish, Qos, Will};
-use crate::producer::{Batch, SendError, headers};
+use crate::producer::{Batch, SendError, headers, timestamp};
 use crate::shared::Shared;
 use crate::signal::{Flag, Signal};
 use crate::window::Slot;
@@ -72,7 +72,10 @@ pub(crate) async fn publish_will(shared: &Shared, signal: &Arc<Signal>, will: Wi
     let mut batch = Batch {
         slot: Arc::new(Slot::new(taken.reversed.len(), cost, Arc::clone(signal))),
         reversed: taken.reversed,
-        headers: headers(&received_at.to_string(), publish.traceparent.as_deref()),
+        headers: Some(headers(
+            &timestamp(received_at),
+            publish.traceparent.as_deref(),
+        )),
     };
     while shared.producer.send(&mut batch) == Err(SendError::QueueFull)
         && !signal.is_raised(Flag::Abort)

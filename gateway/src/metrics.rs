@@ -23,7 +23,8 @@ pub const WILLS: &str = "footfall_gateway_wills_total";
 pub const EVENTS: &str = "footfall_gateway_events_total";
 /// Messages and elements sent to dead letters, by `reason`.
 pub const REJECTED: &str = "footfall_gateway_rejected_total";
-/// From the receipt of a PUBLISH of `QoS` 1 or 2 to its PUBACK or PUBREC.
+/// From the receipt of a PUBLISH of `QoS` 1 or 2 to its PUBACK or PUBREC; publishes that were read together and
+/// acknowledged together are one observation.
 pub const PUBACK_SECONDS: &str = "footfall_gateway_puback_seconds";
 /// Publishes taken in whose records Kafka has not all confirmed.
 pub const INFLIGHT: &str = "footfall_gateway_inflight";

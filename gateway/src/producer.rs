@@ -4,14 +4,15 @@
 //! record that was dropped here would leave its publish waiting for ever. What Kafka refuses for good ends the connection
 //! it came from; what breaks the producer as a whole ends the process. Either way nothing was acknowledged.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chassis::kafka::KafkaArgs;
 use domain::envelope::{HEADER_RECEIVED_AT, HEADER_TRACEPARENT};
+use domain::time::Micros;
 use domain::topic;
-use rdkafka::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -19,6 +20,7 @@ use rdkafka::producer::{
     BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
     ThreadedProducer,
 };
+use rdkafka::{ClientConfig, ClientContext};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -51,7 +53,8 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) reversed: Vec<Record>,
-    pub(crate) headers: OwnedHeaders,
+    /// Copied for each record but the last, which takes them.
+    pub(crate) headers: Option<OwnedHeaders>,
     pub(crate) slot: Arc<Slot>,
 }
 
@@ -86,9 +89,18 @@ struct DeliveryContext {
     failed: CancellationToken,
 }
 
+/// An instant as the header `received_at` has it: RFC 3339.
+pub(crate) fn timestamp(at: Micros) -> String {
+    // Formatting into a string of the right size saves growing it four times, for every read of every connection.
+    let mut text = String::with_capacity(32);
+    write!(text, "{at}").expect("writing to a string never fails");
+    text
+}
+
 /// The headers of the records of one publish.
 pub(crate) fn headers(received_at: &str, traceparent: Option<&str>) -> OwnedHeaders {
-    let headers = OwnedHeaders::new_with_capacity(2).insert(Header {
+    let count = 1 + usize::from(traceparent.is_some());
+    let headers = OwnedHeaders::new_with_capacity(count).insert(Header {
         key: HEADER_RECEIVED_AT,
         value: Some(received_at),
     });
@@ -104,26 +116,38 @@ pub(crate) fn headers(received_at: &str, traceparent: Option<&str>) -> OwnedHead
 impl Producer {
     /// A producer; it connects by itself, now or whenever Kafka is there.
     pub(crate) fn new(config: &Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
-        let mut settings = config
-            .kafka
-            .producer("footfall-gateway", config.produce.linger);
-        let kilobytes = u64::from(config.limit.inflight_bytes_max) / 1024 * 2;
+        let Config {
+            kafka,
+            produce,
+            limit,
+            ..
+        } = config;
+        let mut settings = kafka.producer("footfall-gateway", produce.linger);
+        let kilobytes = u64::from(limit.inflight_bytes_max) / 1024 * 2;
         settings
-            .set("compression.type", config.produce.compression.as_str())
+            .set("compression.type", produce.compression.as_str())
             // The budget bounds what is in flight; librdkafka's own bounds lie beyond it.
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", kilobytes.to_string());
+        Self::with_settings(&settings, kafka, metrics)
+    }
+
+    pub(crate) fn with_settings(
+        settings: &ClientConfig,
+        kafka: &KafkaArgs,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
         let failed = CancellationToken::new();
         let context = DeliveryContext {
             metrics,
             failed: failed.clone(),
         };
-        let inner = ThreadedProducer::from_config_and_context(&settings, context)
+        let inner = ThreadedProducer::from_config_and_context(settings, context)
             .context("creating the Kafka producer")?;
         Ok(Self {
             inner,
-            movements: config.kafka.topic(topic::SENSOR_MOVEMENTS),
-            dead_letters: config.kafka.topic(topic::DEAD_LETTERS),
+            movements: kafka.topic(topic::SENSOR_MOVEMENTS),
+            dead_letters: kafka.topic(topic::DEAD_LETTERS),
             failed,
         })
     }
@@ -155,7 +179,13 @@ impl Producer {
     /// Hands the records of `batch` to librdkafka, in order. What it did not take stays in `batch`.
     pub(crate) fn send(&self, batch: &mut Batch) -> Result<(), SendError> {
         while let Some(record) = batch.reversed.last() {
-            let message = BaseRecord::with_opaque_to(
+            let is_last = batch.reversed.len() == 1;
+            let headers = if is_last {
+                batch.headers.take()
+            } else {
+                batch.headers.clone()
+            };
+            let mut message = BaseRecord::with_opaque_to(
                 match record.stream {
                     Stream::Movements => self.movements.as_str(),
                     Stream::DeadLetters => self.dead_letters.as_str(),
@@ -164,13 +194,16 @@ impl Producer {
             )
             .partition(record.partition)
             .key(record.key.as_str())
-            .payload(&record.value)
-            .headers(batch.headers.clone());
+            .payload(&record.value);
+            message.headers = headers;
             match self.inner.send(message) {
                 Ok(()) => {
                     batch.reversed.pop();
                 }
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), message)) => {
+                    if is_last {
+                        batch.headers = message.headers;
+                    }
                     return Err(SendError::QueueFull);
                 }
                 Err((cause, _)) => {

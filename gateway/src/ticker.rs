@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::producer::{Batch, Record, Stream, headers};
+use crate::producer::{Batch, Record, Stream, headers, timestamp};
 use crate::shared::Shared;
 use crate::signal::{Flag, Signal};
 use crate::window::Slot;
@@ -73,7 +73,7 @@ fn write(shared: &Shared) -> Option<Round> {
     let slot = Arc::new(Slot::new(reversed.len(), 0, Arc::clone(&signal)));
     let mut batch = Batch {
         reversed,
-        headers: headers(&now.to_string(), None),
+        headers: Some(headers(&timestamp(now), None)),
         slot: Arc::clone(&slot),
     };
     match shared.producer.send(&mut batch) {
