@@ -37,7 +37,9 @@ lint: ## Check format, lints, documentation and types
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	scripts/web-build.sh
 	cd web && ../scripts/node.sh npm run lint
+	cd tools/openapi && ../../scripts/node.sh npm ci --no-audit --no-fund --loglevel=error
 	cd web && ../scripts/node.sh npm run typecheck
+	cd web && ../scripts/node.sh npm run types:check
 
 .PHONY: ci
 ci: ## What continuous integration runs: lint, then test
