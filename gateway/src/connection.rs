@@ -135,10 +135,12 @@ impl Connection {
         }
         loop {
             let is_input_used_up = self.take_in()?;
-            self.settle();
+            let is_settled = self.settle();
             self.write(writer)?;
-            // Otherwise settling or writing made room for what had to wait.
-            if is_input_used_up || !self.may_take() {
+            // Settling and writing may have made room for what had to wait.
+            let can_take = !is_input_used_up && self.may_take();
+            let can_settle = !is_settled && self.output.is_empty();
+            if !can_take && !can_settle {
                 break;
             }
         }
@@ -162,13 +164,15 @@ impl Connection {
             && !self.signal.is_raised(Flag::Shutdown)
     }
 
-    /// Acknowledges the publishes that Kafka has, in the order of their receipt.
-    fn settle(&mut self) {
-        let before = self.window.len();
+    /// Acknowledges the publishes that Kafka has, in the order of their receipt. Says whether that were all of them;
+    /// otherwise there is no room for more replies.
+    fn settle(&mut self) -> bool {
         let mut last_received = None;
-        while self.output.len() < OUTPUT_BYTES_MAX
-            && let Some(done) = self.window.pop_done()
-        {
+        while self.output.len() < OUTPUT_BYTES_MAX {
+            let Some(done) = self.window.pop_done() else {
+                return true;
+            };
+            self.shared.metrics.inflight.decrement(1.0);
             let Some(reply) = self.session.acknowledge(done.acknowledgement) else {
                 continue;
             };
@@ -179,16 +183,11 @@ impl Connection {
                 self.shared.metrics.puback_seconds.record(waited);
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "a window is small")]
-        let settled = (before - self.window.len()) as f64;
-        if settled > 0.0 {
-            self.shared.metrics.inflight.decrement(settled);
-        }
+        false
     }
 
     /// Takes in the packets that were read, as far as the bounds allow. Says whether no whole packet is left.
     fn take_in(&mut self) -> Result<bool, Close> {
-        let before = self.window.len();
         let mut count = 0;
         let mut is_input_used_up = false;
         while self.may_take() {
@@ -199,10 +198,7 @@ impl Connection {
             count += 1;
             match self.session.packet(packet) {
                 Action::Publish(publish) => self.publish(publish),
-                Action::Repeat(acknowledgement) => {
-                    self.window
-                        .push(None, acknowledgement, self.received.instant);
-                }
+                Action::Repeat(acknowledgement) => self.await_turn(None, acknowledgement),
                 Action::Reply(reply) => encode(self.session.version, &reply, &mut self.output),
                 Action::RefuseSubscription(reply) => {
                     info!(
@@ -213,11 +209,6 @@ impl Connection {
                 }
                 Action::Close(close) => return Err(close),
             }
-        }
-        if count > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "a window is small")]
-            let taken = (self.window.len() - before) as f64;
-            self.shared.metrics.inflight.increment(taken);
         }
         let is_within_packet = self.input.is_within_packet();
         self.patience
@@ -231,9 +222,7 @@ impl Connection {
         let taken = shared.intake.take(&publish, self.received.at);
         let acknowledgement = Acknowledgement::of(&publish, taken.outcome);
         if taken.reversed.is_empty() {
-            self.window
-                .push(None, acknowledgement, self.received.instant);
-            return;
+            return self.await_turn(None, acknowledgement);
         }
         let pending = Pending {
             cost: shared.budget.cost(taken.bytes),
@@ -253,16 +242,19 @@ impl Connection {
         let records = pending.taken.reversed;
         let slot = Slot::new(records.len(), pending.cost, Arc::clone(&self.signal));
         let slot = Arc::new(slot);
-        self.window.push(
-            Some(Arc::clone(&slot)),
-            pending.acknowledgement,
-            self.received.instant,
-        );
+        self.await_turn(Some(Arc::clone(&slot)), pending.acknowledgement);
         self.send(Batch {
             reversed: records,
             headers: Some(headers(&self.received.text, pending.traceparent.as_deref())),
             slot,
         });
+    }
+
+    /// Puts a publish into the window: it is acknowledged when its turn comes and its records are in Kafka.
+    fn await_turn(&mut self, slot: Option<Arc<Slot>>, acknowledgement: Acknowledgement) {
+        self.shared.metrics.inflight.increment(1.0);
+        let received = self.received.instant;
+        self.window.push(slot, acknowledgement, received);
     }
 
     fn send(&mut self, mut batch: Batch) {
@@ -277,10 +269,7 @@ impl Connection {
     fn release(&mut self) {
         match std::mem::replace(&mut self.hold, Hold::Nothing) {
             Hold::Nothing => {}
-            Hold::Budget(pending) => {
-                self.shared.metrics.inflight.increment(1.0);
-                self.produce(*pending);
-            }
+            Hold::Budget(pending) => self.produce(*pending),
             Hold::Queue(batch) => self.send(*batch),
         }
     }

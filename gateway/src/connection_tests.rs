@@ -69,17 +69,19 @@ fn publish(pkid: u16, payload: &str) -> BytesMut {
     bytes
 }
 
-#[tokio::test]
-async fn a_full_queue_stops_the_taking_in_and_loses_nothing() {
+fn mock_kafka() -> MockCluster<'static, rdkafka::producer::DefaultProducerContext> {
     let kafka = MockCluster::new(1).unwrap();
     kafka.create_topic("sensor-movements", 6, 1).unwrap();
     kafka.create_topic("dead-letters", 1, 1).unwrap();
-    let shared = shared(kafka.bootstrap_servers());
+    kafka
+}
+
+/// A connection that speaks 3.1.1, its socket, and the device at the other end.
+async fn connection(shared: &Arc<Shared>) -> (Connection, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut device = TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let device = TcpStream::connect(address).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
     let connect = Connect {
         version: Version::V4,
         client_id: "ent-1".to_owned(),
@@ -92,7 +94,15 @@ async fn a_full_queue_stops_the_taking_in_and_loses_nothing() {
     let (session, _) = session::open(connect, &shared.limits, String::new).unwrap();
     let signal = Arc::new(Signal::new(Arc::clone(&shared.budget)));
     let input = Input::new(shared.limits.packet_bytes_max);
-    let connection = Connection::new(Arc::clone(&shared), signal, session, input);
+    let connection = Connection::new(Arc::clone(shared), signal, session, input);
+    (connection, stream, device)
+}
+
+#[tokio::test]
+async fn a_full_queue_stops_the_taking_in_and_loses_nothing() {
+    let kafka = mock_kafka();
+    let shared = shared(kafka.bootstrap_servers());
+    let (connection, mut stream, mut device) = connection(&shared).await;
     let mut serving = JoinSet::new();
     serving.spawn(async move { connection.serve(&mut stream).await.0 });
 
@@ -119,4 +129,44 @@ async fn a_full_queue_stops_the_taking_in_and_loses_nothing() {
     device.write_all(&[0xe0, 0]).await.unwrap();
     let close = timeout(PATIENCE, serving.join_next()).await.unwrap();
     assert_eq!(close.unwrap().unwrap(), Close::Client { with_will: false });
+}
+
+#[tokio::test]
+async fn more_acknowledgements_than_fit_at_once_all_go_out_without_another_wake_up() {
+    const COUNT: u16 = 20_000;
+    let kafka = mock_kafka();
+    let shared = shared(kafka.bootstrap_servers());
+    let (mut connection, mut stream, mut device) = connection(&shared).await;
+    for pkid in 1..=COUNT {
+        let topic = "footfall/main/ent-1/positions".to_owned();
+        let empty = Publish {
+            topic,
+            alias: None,
+            qos: crate::packet::Qos::AtLeastOnce,
+            pkid,
+            payload: bytes::Bytes::from_static(b"[]"),
+            payload_bytes: 2,
+            traceparent: None,
+        };
+        match connection
+            .session
+            .packet(crate::packet::Packet::Publish(empty))
+        {
+            Action::Publish(publish) => connection.publish(publish),
+            other => panic!("{other:?}"),
+        }
+    }
+    let expected: Vec<u8> = (1..=COUNT)
+        .flat_map(|pkid| {
+            let [high, low] = pkid.to_be_bytes();
+            [0x40, 2, high, low]
+        })
+        .collect();
+    assert!(expected.len() > OUTPUT_BYTES_MAX);
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { connection.serve(&mut stream).await.0 });
+    let mut acknowledged = vec![0; expected.len()];
+    let read = timeout(PATIENCE, device.read_exact(&mut acknowledged));
+    read.await.expect("all are sent").unwrap();
+    assert!(acknowledged == expected);
 }

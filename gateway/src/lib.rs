@@ -1,9 +1,9 @@
 //! MQTT in → Kafka out.
 //!
-//! Devices connect to the gateway itself (MQTT 3.1.1 and 5). The way of a publish: [`listener`] accepts the connection and
-//! reads its CONNECT; [`connection`] reads bytes, which [`input`] and [`codec`] turn into packets; [`session`] decides what
-//! the protocol wants; [`intake`] routes and decodes the message into records; [`producer`] hands them to Kafka; their
-//! delivery reports count a slot of the connection's [`window`] down, and when all publishes before it are done too, the
+//! Devices connect to the gateway itself (MQTT 3.1.1 and 5). The way of a publish: `listener` accepts the connection and
+//! reads its CONNECT; `connection` reads bytes, which `input` and `codec` turn into packets; `session` decides what
+//! the protocol wants; `intake` routes and decodes the message into records; `producer` hands them to Kafka; their
+//! delivery reports count a slot of the connection's `window` down, and when all publishes before it are done too, the
 //! PUBACK is written.
 //!
 //! **Architecture invariant.** A PUBACK is written only after Kafka confirmed every record of the publish, dead letters
