@@ -14,6 +14,7 @@
 pub mod app;
 pub mod catalog;
 pub mod config;
+pub mod csv;
 pub mod live;
 mod metrics;
 pub mod openapi;

@@ -4,16 +4,18 @@
 //! Postgres. The live view is asked first, so that a visit that closes meanwhile is in one of the two.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use domain::live::VisitValue;
 use domain::quantity::{Distance, Speed};
 use domain::time::Micros;
+use futures_util::{Stream, stream};
 use jiff::tz::TimeZone;
 
 use crate::app::{self, App};
 use crate::live::OpenVisit;
 use crate::overview::{known_sensors, known_zones, zone_of};
-use crate::params::{Choice, Moment, Page, zone};
+use crate::params::{Choice, Cursor, Moment, Page, zone};
 use crate::problem::{Answer, Problem};
 use crate::routes::visit::{Visit, VisitPage, VisitParams, VisitState};
 use crate::stamp::Stamp;
@@ -136,6 +138,27 @@ pub async fn page(app: &App, question: &VisitQuestion, moment: &app::Moment) -> 
     })
 }
 
+/// The pages after `cursor`, one by one; none when there is no cursor.
+pub fn pages_after(
+    app: Arc<App>,
+    question: VisitQuestion,
+    moment: app::Moment,
+    cursor: Option<String>,
+) -> impl Stream<Item = Answer<VisitPage>> {
+    stream::try_unfold(cursor, move |cursor| {
+        let (app, mut question, moment) = (Arc::clone(&app), question.clone(), moment.clone());
+        async move {
+            let Some(cursor) = cursor else {
+                return Ok(None);
+            };
+            question.after = Cursor::decode(&cursor).and_then(|cursor| key_of(&cursor.0));
+            let next = page(&app, &question, &moment).await?;
+            let cursor = next.next_cursor.clone();
+            Ok(Some((next, cursor)))
+        }
+    })
+}
+
 /// A visit, and whether it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
@@ -255,7 +278,7 @@ fn cursor_of(key: &VisitKey) -> String {
         key.traveler.clone(),
         key.traveler_type.clone(),
     ];
-    crate::params::Cursor(parts.to_vec()).encode()
+    Cursor(parts.to_vec()).encode()
 }
 
 fn key_of(parts: &[String]) -> Option<VisitKey> {

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
+use crate::csv::{self, Table};
 use crate::params::Asked;
 use crate::problem::Answer;
 use crate::refusal::{Refusals, TooMuch};
@@ -58,12 +61,19 @@ pub struct SeriesParams {
     /// The zone of days and of the instants in the answer; the site's unless given.
     #[param(example = "Europe/London")]
     pub tz: Option<String>,
+    /// `json` or `csv`; what `Accept` says unless given.
+    #[param(example = "csv", default = "json")]
+    pub format: Option<String>,
+    /// `1` begins the CSV with a byte order mark, for Excel.
+    #[param(example = "1", default = "0")]
+    pub bom: Option<String>,
 }
 
 /// Any metric over any range, window and step
 #[utoipa::path(
     get, path = "/api/v1/series", tag = "movement", operation_id = "getSeries", params(SeriesParams),
-    responses((status = OK, description = "Columns of values", body = Series, example = json!({
+    responses((status = OK, description = "Columns of values; as CSV a line for each window", content(
+        (Series = "application/json", example = json!({
         "metrics": ["entries", "speed_avg"], "start": "2026-11-24T00:00:00+00:00", "end": "2026-11-24T00:03:00+00:00",
         "step_s": 60, "window_s": 60, "mode": "rolling", "label": "end", "tz": "Europe/London", "fill": "auto",
         "watermark": "2026-11-24T11:00:12.5+00:00", "approx": false, "stale": false,
@@ -73,14 +83,29 @@ pub struct SeriesParams {
             "state": ["final", "final", "final"]
         }],
         "stream": {"topic": "series", "filter": "7f3a90c1d2e4b586", "epoch": "8f3c5a1e", "offset": 10231}
-    })), TooMuch, Refusals)
+    })),
+        (String = "text/csv", example = "window_start,window_end,sensor,type,entries,coverage,state\n"),
+    )), TooMuch, Refusals)
 )]
 pub async fn show(
     State(app): State<Arc<App>>,
     Asked(params): Asked<SeriesParams>,
-) -> Answer<Json<Series>> {
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let table = Table::wanted(params.format.as_deref(), params.bom.as_deref(), &headers)?;
     let moment = app.moment()?;
     let question = Arc::new(Question::parse(&params, &moment)?);
-    let reading = Reading::load(&app, question, &moment).await?;
-    answer(&reading, &moment, &app.settings).map(Json)
+    let reading = Reading::load(&app, Arc::clone(&question), &moment).await?;
+    let answer = answer(&reading, &moment, &app.settings)?;
+    let Some(table) = table else {
+        return Ok(Json(answer).into_response());
+    };
+    let text = table.series(&answer, &question.grid(moment.now), &question.tz);
+    let (start, end) = (answer.start.as_str(), answer.end.as_str());
+    let name = format!(
+        "series_{}_{}_{start}_{end}",
+        answer.metrics.join("-"),
+        question.label()
+    );
+    Ok(csv::file(&name, text.into()))
 }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::params::Asked;
+use crate::csv::{self, Table};
+use crate::params::{Asked, LIMIT_MAX};
 use crate::problem::Answer;
 use crate::refusal::Refusals;
 use crate::stamp::Stamp;
@@ -42,6 +46,12 @@ pub struct VisitParams {
     /// The zone of days and of the instants in the answer; the site's unless given.
     #[param(example = "Europe/London")]
     pub tz: Option<String>,
+    /// `json` or `csv`; what `Accept` says unless given.
+    #[param(example = "csv", default = "json")]
+    pub format: Option<String>,
+    /// `1` begins the CSV with a byte order mark, for Excel.
+    #[param(example = "1", default = "0")]
+    pub bom: Option<String>,
 }
 
 /// A visit: the consecutive samples of a traveler at a sensor without a pause above the idle gap.
@@ -108,20 +118,48 @@ pub struct VisitPage {
 /// The visits that began in a range of time
 #[utoipa::path(
     get, path = "/api/v1/visits", tag = "movement", operation_id = "listVisits", params(VisitParams),
-    responses((status = OK, description = "A page of visits, by entry", body = VisitPage, example = json!({
+    responses((status = OK, description = "A page of visits, by entry; as CSV all of them unless there is a limit", content(
+        (VisitPage = "application/json", example = json!({
         "items": [{
             "sensor": "ent-1", "traveler_id": "t-4711", "traveler_type": "student",
             "entered_at": "2026-11-24T11:06:02.25+00:00", "left_at": "2026-11-24T11:06:19+00:00", "samples": 17,
             "distance_m": 21.9, "speed_min": 0.7, "speed_max": 1.9, "speed_avg": 1.31, "state": "provisional"
         }],
         "next_cursor": null, "stale": false
-    })), Refusals)
+    })),
+        (String = "text/csv", example = "sensor,traveler_id,traveler_type,entered_at,left_at,samples,distance_m\n"),
+    )), Refusals)
 )]
 pub async fn list(
     State(app): State<Arc<App>>,
     Asked(params): Asked<VisitParams>,
-) -> Answer<Json<VisitPage>> {
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let table = Table::wanted(params.format.as_deref(), params.bom.as_deref(), &headers)?;
     let moment = app.moment()?;
-    let question = VisitQuestion::parse(&params, &moment)?;
-    visits::page(&app, &question, &moment).await.map(Json)
+    let mut question = VisitQuestion::parse(&params, &moment)?;
+    let Some(table) = table else {
+        return Ok(Json(visits::page(&app, &question, &moment).await?).into_response());
+    };
+    if params.limit.is_none() {
+        question.page.limit = LIMIT_MAX;
+    }
+    // The first page is asked before anything is sent, so that a refusal is still a problem.
+    let first = visits::page(&app, &question, &moment).await?;
+    let name = format!("visits_{}_{}", question.entered.start, question.entered.end);
+    let only_one = params.limit.is_some() || params.cursor.is_some();
+    let rest = visits::pages_after(
+        app,
+        question,
+        moment,
+        first.next_cursor.filter(|_| !only_one),
+    );
+    let begin = format!(
+        "{}{}",
+        table.visit_heading(),
+        csv::visit_lines(&first.items)
+    );
+    let lines = rest.map(|page| page.map(|page| csv::visit_lines(&page.items)));
+    let body = csv::streamed(stream::once(async { Ok(begin) }).chain(lines));
+    Ok(csv::file(&name, body))
 }

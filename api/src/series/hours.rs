@@ -12,6 +12,7 @@ use domain::coverage::HOUR;
 use domain::series::Strip;
 use domain::time::{Micros, Span};
 
+use super::body::GroupBy;
 use super::question::Question;
 use crate::app::Moment;
 use crate::stream::cursor::digest;
@@ -107,10 +108,14 @@ fn bytes_of(strips: &HourStrips) -> usize {
     HOUR_BYTES + bytes.sum::<usize>()
 }
 
-/// The whole hours of `range` that are final for `question`: empty when there is none.
+/// The whole hours of `range` that are final for `question` and worth keeping: empty when there is none. Hours by sensor are
+/// as many panes as Postgres has, so they are not kept.
 #[must_use]
 pub fn final_hours(question: &Question, moment: &Moment, range: &Range<Micros>) -> Range<Micros> {
     let start = range.start.floor(HOUR);
+    if question.group_by == GroupBy::Sensor {
+        return start..start;
+    }
     let rows = question.sensors.iter().filter_map(|id| {
         moment.sensors.get(id)?.heard.as_ref()?;
         // A sensor that is heard but has no row yet is final nowhere.

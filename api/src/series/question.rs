@@ -151,6 +151,12 @@ impl Question {
         }
     }
 
+    /// Which sensors and types, for the name of a file.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}_{}", self.chosen.canonical(), self.types.canonical())
+    }
+
     /// What makes a subscription: equal questions from the same start on.
     #[must_use]
     pub fn feed_key(&self) -> String {

@@ -26,6 +26,8 @@ pub(super) struct OverviewFeed {
 
 #[derive(Debug)]
 struct State {
+    /// When it was looked last whether anything has changed.
+    looked_at: Micros,
     latest: Arc<OverviewVersion>,
     changes: Changes,
 }
@@ -45,6 +47,7 @@ impl OverviewFeed {
         Self {
             filter,
             state: Mutex::new(State {
+                looked_at: moment.now,
                 latest,
                 changes: Changes::default(),
             }),
@@ -58,10 +61,11 @@ impl OverviewFeed {
     /// The answer at `tick`, or the newest one when nothing has changed since.
     pub(super) fn at(&self, app: &App, tick: Micros) -> Answer<Arc<OverviewVersion>> {
         let mut state = self.lock();
-        if tick <= state.latest.as_of {
+        if tick <= state.looked_at {
             return Ok(Arc::clone(&state.latest));
         }
         let next = version(app, &self.filter, &app.moment_at(tick)?);
+        state.looked_at = tick;
         let is_due = next.as_of - state.latest.as_of >= RESTLESS_EVERY;
         if is_due || calm(&next.body.state) != calm(&state.latest.body.state) {
             state.latest = Arc::new(next);

@@ -38,6 +38,8 @@ pub(super) struct SeriesFeed {
 #[derive(Debug)]
 struct State {
     reading: Reading,
+    /// When it was looked last whether anything has changed.
+    looked_at: Micros,
     loaded_at: Micros,
     reload_at: Micros,
     /// Not before this, because the last attempt failed.
@@ -91,6 +93,7 @@ impl SeriesFeed {
             question,
             state: Mutex::new(State {
                 reading,
+                looked_at: moment.now,
                 loaded_at: moment.now,
                 reload_at: moment.now + RELOAD_EVERY,
                 retry_at: Micros::MIN,
@@ -113,14 +116,15 @@ impl SeriesFeed {
         app: &Arc<App>,
         tick: Micros,
     ) -> Result<Arc<SeriesVersion>, Ended> {
-        let moment = app.moment_at(tick).map_err(|_| Ended::Later)?;
         let mut state = self.lock();
-        if tick <= state.latest.as_of {
+        if tick <= state.looked_at.max(state.latest.as_of) {
             return Ok(Arc::clone(&state.latest));
         }
+        let moment = app.moment_at(tick).map_err(|_| Ended::Later)?;
         if self.question.epoch_at(&moment) != self.question.epoch {
             return Err(Ended::Resync(ResyncReason::Epoch));
         }
+        state.looked_at = tick;
         let made_of = made_of(app, &moment, state.loaded_at);
         let is_followed = state.reading.refresh(&app.mirror, &moment.sensors);
         state.plan_reload(&self.question, &moment, is_followed);
@@ -158,6 +162,7 @@ impl SeriesFeed {
         match loaded {
             Ok((reading, loaded_at)) => {
                 state.reading = reading;
+                state.looked_at = Micros::MIN;
                 state.loaded_at = loaded_at;
                 state.reload_at = now + RELOAD_EVERY;
             }

@@ -1,5 +1,7 @@
 //! The resources one by one: what they answer, page by page, and what they refuse by name.
 
+use std::collections::BTreeSet;
+
 use domain::event::DeviceState;
 use serde_json::{Value, json};
 
@@ -429,5 +431,63 @@ async fn an_answer_that_is_known_is_not_sent_again_and_one_that_is_long_is_packe
         (packed.status, &packed.headers["content-encoding"]),
         (200, &"gzip".parse().unwrap())
     );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_told_to_spreadsheets_too() {
+    let world = World::new("2026-10-25T00:59:00Z").await;
+    let mut owner = world.owner(0).await;
+    let api = world.api(&[]).await;
+    for n in 0..7 {
+        owner.position(
+            "lib-1",
+            (&format!("=t{n}"), "student"),
+            world.now() + seconds(n * 20),
+            0.0,
+        );
+    }
+    owner.flush().await;
+    owner.checkpoint().await;
+    api.caught_up(&owner).await;
+    world.pass(seconds(180));
+    // The hour in which clocks go back: one o'clock comes twice, with another offset.
+    let path = "/api/v1/series?metric=entries,speed_avg&start=2026-10-25T00:59:00Z&end=2026-10-25T01:01:00Z&step=60s";
+    let reply = api.get_with(path, &[("accept", "text/csv")]).await;
+    assert_eq!(reply.headers["content-type"], "text/csv; charset=utf-8");
+    assert!(
+        reply.headers["content-disposition"]
+            .to_str()
+            .unwrap()
+            .contains("series_entries-speed_avg_all_all_2026-10-25")
+    );
+    let expected = "window_start,window_end,sensor,type,entries,speed_avg,coverage,state\n\
+        2026-10-25T01:59:00+01:00,2026-10-25T01:00:00+00:00,all,all,3,,0.3333333333333333,provisional\n\
+        2026-10-25T01:00:00+00:00,2026-10-25T01:01:00+00:00,all,all,3,,0.3333333333333333,live\n";
+    assert_eq!(reply.body, *expected);
+    let marked = api.get(&format!("{path}&format=csv&bom=1")).await;
+    assert_eq!(marked.body, *format!("\u{feff}{expected}"));
+
+    let all = api.get("/api/v1/visits?format=csv").await;
+    let lines: Vec<&str> = all.body.as_str().unwrap().lines().collect();
+    assert_eq!(lines.len(), 8);
+    assert_eq!(
+        lines[1],
+        "lib-1,'=t0,student,2026-10-25T01:59:00+01:00,2026-10-25T01:59:00+01:00,1,0,,,,provisional"
+    );
+    let some = api.get("/api/v1/visits?format=csv&limit=2").await;
+    assert_eq!(some.body.as_str().unwrap().lines().count(), 3);
+    // Page after page, when there are more than one holds.
+    for n in 0..1200 {
+        owner.position("gym-1", (&format!("g{n}"), "student"), world.now(), 0.0);
+    }
+    owner.flush().await;
+    api.caught_up(&owner).await;
+    world.pass(seconds(1));
+    let many = api.get("/api/v1/visits?format=csv&sensor=gym-1").await;
+    let lines: BTreeSet<&str> = many.body.as_str().unwrap().lines().collect();
+    assert_eq!(lines.len(), 1201);
+    let refused = api.get("/api/v1/visits?format=xml").await;
+    assert_eq!(refused.body["errors"][0]["parameter"], "format");
     api.stop().await;
 }

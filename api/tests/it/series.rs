@@ -296,7 +296,7 @@ async fn hours_that_are_final_are_answered_from_memory_until_an_older_event_is_h
             "metric={COUNTS}&start=2026-03-02T08:10:00Z&end=now&window=5m&step=5m&group_by=type"
         ),
         format!(
-            "metric={COUNTS}&start=2026-03-02T09:00:00Z&end=2026-03-02T10:00:00Z&step=5m&group_by=sensor"
+            "metric={COUNTS}&start=2026-03-02T09:00:00Z&end=2026-03-02T10:00:00Z&step=5m&mode=bucket"
         ),
     ];
     let morning = "/api/v1/series?start=2026-03-02T08:30:00Z&end=2026-03-02T09:00:00Z&step=30m";
