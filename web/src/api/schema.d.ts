@@ -1639,6 +1639,11 @@ export interface operations {
         parameters: {
             query?: {
                 /**
+                 * @description `1` begins the CSV with a byte order mark, for Excel.
+                 * @example 1
+                 */
+                bom?: string;
+                /**
                  * @description Where it ends (exclusive). Raised to ten seconds.
                  * @example now
                  */
@@ -1648,6 +1653,11 @@ export interface operations {
                  * @example auto
                  */
                 fill?: ("auto" | "zero" | "none") & Record<string, never>;
+                /**
+                 * @description `json` or `csv`; what `Accept` says unless given.
+                 * @example csv
+                 */
+                format?: string;
                 /**
                  * @description What makes a series.
                  * @example none
@@ -1706,7 +1716,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Columns of values */
+            /** @description Columns of values; as CSV a line for each window */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1773,6 +1783,8 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Series"];
+                    /** @example window_start,window_end,sensor,type,entries,coverage,state */
+                    "text/csv": string;
                 };
             };
             /** @description A parameter is wrong; `errors` names it and says what would do. */
@@ -2103,6 +2115,11 @@ export interface operations {
     listVisits: {
         parameters: {
             query?: {
+                /**
+                 * @description `1` begins the CSV with a byte order mark, for Excel.
+                 * @example 1
+                 */
+                bom?: string;
                 /** @description The `next_cursor` of the page before. */
                 cursor?: string;
                 /**
@@ -2110,6 +2127,11 @@ export interface operations {
                  * @example now
                  */
                 end?: string;
+                /**
+                 * @description `json` or `csv`; what `Accept` says unless given.
+                 * @example csv
+                 */
+                format?: string;
                 /** @description Visits at most. */
                 limit?: number;
                 /**
@@ -2144,7 +2166,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of visits, by entry */
+            /** @description A page of visits, by entry; as CSV all of them unless there is a limit */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2172,6 +2194,8 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["VisitPage"];
+                    /** @example sensor,traveler_id,traveler_type,entered_at,left_at,samples,distance_m */
+                    "text/csv": string;
                 };
             };
             /** @description A parameter is wrong; `errors` names it and says what would do. */
