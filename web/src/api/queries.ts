@@ -119,7 +119,9 @@ type SeriesQuery = NonNullable<paths['/api/v1/series']['get']['parameters']['que
 /** Too many points for one answer: the server names a step that fits, and that is asked instead. */
 async function seriesOrCoarser(params: SeriesParams, signal: AbortSignal): Promise<Series> {
   const ask = async (query: SeriesParams): Promise<Series> => {
-    const answer = await unwrap(client.GET('/api/v1/series', { signal, params: { query: query as SeriesQuery } }));
+    const answer = await unwrap(
+      client.GET('/api/v1/series', { signal, params: { query: query as SeriesQuery } }),
+    );
     // The same address answers a spreadsheet with text; nobody here asks for that.
     if (typeof answer === 'string') throw new TypeError('expected JSON from /api/v1/series, received text');
     return answer;
