@@ -12,10 +12,10 @@ use domain::time::Micros;
 use futures_util::{Stream, stream};
 use jiff::tz::TimeZone;
 
-use crate::app::{self, App};
+use crate::app::{App, Moment};
 use crate::live::OpenVisit;
 use crate::overview::{known_sensors, known_zones, zone_of};
-use crate::params::{Choice, Cursor, Moment, Page, zone};
+use crate::params::{Choice, Cursor, Page, When, zone};
 use crate::problem::{Answer, Problem};
 use crate::routes::visit::{Visit, VisitPage, VisitParams, VisitState};
 use crate::stamp::Stamp;
@@ -43,10 +43,10 @@ impl VisitQuestion {
     ///
     /// # Errors
     /// A 400 that names the parameter.
-    pub fn parse(params: &VisitParams, moment: &app::Moment) -> Answer<Self> {
+    pub fn parse(params: &VisitParams, moment: &Moment) -> Answer<Self> {
         let tz = zone(params.tz.as_deref(), &moment.catalog.tz)?;
         let instant = |name, given: &Option<String>, default| {
-            let asked = Moment::parse(name, given.as_deref().unwrap_or(default))?;
+            let asked = When::parse(name, given.as_deref().unwrap_or(default))?;
             Answer::Ok(asked.resolve(moment.now, &tz))
         };
         let start = instant("start", &params.start, "today")?;
@@ -92,7 +92,7 @@ impl VisitQuestion {
 ///
 /// # Errors
 /// A 503 when Postgres is away. While only Redis is, visits that go on are missing and the page is stale.
-pub async fn page(app: &App, question: &VisitQuestion, moment: &app::Moment) -> Answer<VisitPage> {
+pub async fn page(app: &App, question: &VisitQuestion, moment: &Moment) -> Answer<VisitPage> {
     let ours = moment
         .catalog
         .partitions
@@ -142,7 +142,7 @@ pub async fn page(app: &App, question: &VisitQuestion, moment: &app::Moment) -> 
 pub fn pages_after(
     app: Arc<App>,
     question: VisitQuestion,
-    moment: app::Moment,
+    moment: Moment,
     cursor: Option<String>,
 ) -> impl Stream<Item = Answer<VisitPage>> {
     stream::try_unfold(cursor, move |cursor| {
@@ -241,7 +241,7 @@ fn row_of(sensor: String, visit: VisitValue) -> VisitRow {
     }
 }
 
-fn visit(app: &App, question: &VisitQuestion, moment: &app::Moment, entry: &Entry) -> Visit {
+fn visit(app: &App, question: &VisitQuestion, moment: &Moment, entry: &Entry) -> Visit {
     let row = &entry.row;
     let key = &row.key;
     let heard = moment

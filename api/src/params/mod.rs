@@ -5,9 +5,9 @@
 //! cannot disagree.
 
 mod list;
-mod moment;
 mod page;
 mod span;
+mod when;
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 pub use list::Choice;
-pub use moment::{Moment, zone};
 pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Page};
 pub use span::{label as span_label, pane_multiple};
+pub use when::{When, zone};
 
 use crate::problem::{Answer, Problem};
 

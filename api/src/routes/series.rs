@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -44,7 +44,7 @@ pub struct SeriesParams {
     #[param(example = "now", default = "now")]
     pub end: Option<String>,
     /// Length of each window in mode `rolling`: `10s`, `5m`, `1h`; a multiple of ten seconds. The step unless given.
-    #[param(example = "60s", default = "60s")]
+    #[param(example = "60s")]
     pub window: Option<String>,
     /// Distance of two points; a multiple of ten seconds.
     #[param(example = "60s", default = "60s")]
@@ -98,7 +98,7 @@ pub async fn show(
     let reading = Reading::load(&app, Arc::clone(&question), &moment).await?;
     let answer = answer(&reading, &moment, &app.settings)?;
     let Some(table) = table else {
-        return Ok(Json(answer).into_response());
+        return Ok(([(header::VARY, "accept")], Json(answer)).into_response());
     };
     let text = table.series(&answer, &question.grid(moment.now), &question.tz);
     let (start, end) = (answer.start.as_str(), answer.end.as_str());

@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
+use crate::problem::Problem;
+use crate::refusal::Refusals;
 use crate::stream::session;
 
 /// The subprotocol.
@@ -26,8 +28,7 @@ const WRITE_BUFFER_BYTES: usize = 4096;
     get, path = "/api/v1/stream", tag = "movement", operation_id = "openStream",
     responses(
         (status = SWITCHING_PROTOCOLS, description = "The socket is open"),
-        (status = BAD_REQUEST, description = "The request does not ask for a websocket"),
-        (status = UPGRADE_REQUIRED, description = "The connection cannot become a websocket"),
+        Refusals
     )
 )]
 pub async fn open(
@@ -37,7 +38,10 @@ pub async fn open(
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => {
+            let detail = format!("this resource is a websocket: {}", rejection.body_text());
+            return Problem::bad_request(detail).into_response();
+        }
     };
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])

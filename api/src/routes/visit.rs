@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,8 @@ pub async fn list(
     let moment = app.moment()?;
     let mut question = VisitQuestion::parse(&params, &moment)?;
     let Some(table) = table else {
-        return Ok(Json(visits::page(&app, &question, &moment).await?).into_response());
+        let page = visits::page(&app, &question, &moment).await?;
+        return Ok(([(header::VARY, "accept")], Json(page)).into_response());
     };
     if params.limit.is_none() {
         question.page.limit = LIMIT_MAX;

@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 
 use super::body::{Fill, GroupBy, Mode};
 use super::metric::Metric;
-use crate::app;
+use crate::app::Moment;
 use crate::live::Who;
 use crate::overview::{known_sensors, known_zones, zone_of};
-use crate::params::{self, Choice, Moment, pane_multiple, span_label};
+use crate::params::{self, Choice, When, pane_multiple, span_label};
 use crate::problem::{Answer, Problem};
 use crate::routes::series::SeriesParams;
 use crate::stream::cursor::digest;
@@ -45,7 +45,7 @@ pub struct Question {
     /// Where the range begins.
     pub start: Micros,
     /// Where it ends, now or at any instant.
-    pub end: Moment,
+    pub end: When,
     /// Distance of two points.
     pub step: Span,
     /// Length of each window.
@@ -69,10 +69,10 @@ impl Question {
     ///
     /// # Errors
     /// A 400 that names the parameter; a 422 when there would be too many points.
-    pub fn parse(params: &SeriesParams, moment: &app::Moment) -> Answer<Self> {
+    pub fn parse(params: &SeriesParams, moment: &Moment) -> Answer<Self> {
         let tz = params::zone(params.tz.as_deref(), &moment.catalog.tz)?;
-        let start = Moment::parse("start", params.start.as_deref().unwrap_or("today"))?;
-        let end = Moment::parse("end", params.end.as_deref().unwrap_or("now"))?;
+        let start = When::parse("start", params.start.as_deref().unwrap_or("today"))?;
+        let end = When::parse("end", params.end.as_deref().unwrap_or("now"))?;
         let mode = params::one_of("mode", params.mode.as_deref(), &MODES, Mode::Rolling)?;
         let step = pane_multiple("step", params.step.as_deref().unwrap_or("60s"))?;
         let window = match params.window.as_deref() {
@@ -174,7 +174,7 @@ impl Question {
             zones: Choice::All,
             types: Choice::All,
             start: Micros(0),
-            end: Moment::Now,
+            end: When::Now,
             step: PANE,
             window: PANE,
             mode: Mode::Rolling,
@@ -188,7 +188,7 @@ impl Question {
 
     /// The epoch of the same question at `moment`: another one when the data was reset or other sensors are meant.
     #[must_use]
-    pub fn epoch_at(&self, moment: &app::Moment) -> String {
+    pub fn epoch_at(&self, moment: &Moment) -> String {
         epoch(&selected(&self.chosen, &self.zones, moment), moment)
     }
 
@@ -252,7 +252,7 @@ const FILLS: [(&str, Fill); 3] = [
 ];
 
 /// The sensors that are meant, sorted.
-fn selected(chosen: &Choice, zones: &Choice, moment: &app::Moment) -> Vec<DeviceId> {
+fn selected(chosen: &Choice, zones: &Choice, moment: &Moment) -> Vec<DeviceId> {
     let known = moment.sensors.iter();
     known
         .filter(|(id, sensor)| chosen.contains(id.as_str()) && zones.contains(zone_of(sensor)))
@@ -260,7 +260,7 @@ fn selected(chosen: &Choice, zones: &Choice, moment: &app::Moment) -> Vec<Device
         .collect()
 }
 
-fn epoch(sensors: &[DeviceId], moment: &app::Moment) -> String {
+fn epoch(sensors: &[DeviceId], moment: &Moment) -> String {
     let sensors = sensors.iter().map(DeviceId::as_str);
     digest(std::iter::once(moment.catalog.identity.as_str()).chain(sensors))
 }

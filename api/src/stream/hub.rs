@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use super::cursor::{Since, TICK};
+use super::cursor::Since;
 use super::message::{ResyncReason, Topic};
 use super::overview_feed::OverviewFeed;
 use super::series_feed::{SeriesFeed, resumable};
@@ -155,14 +155,4 @@ impl Drop for Place {
         self.app.hub.sockets.fetch_sub(1, Ordering::Relaxed);
         metrics::gauge!(crate::metrics::SOCKETS).decrement(1.0);
     }
-}
-
-/// The raster on which sockets that want `hz` frames a second ask, in µs.
-pub(super) fn period_us(hz: f64) -> i64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rates are 0.01 to 20, so this is 50,000 to 10^8"
-    )]
-    let period = (1e6 / hz.clamp(0.01, 20.0)).round() as i64;
-    (period + TICK.0 / 2) / TICK.0 * TICK.0
 }

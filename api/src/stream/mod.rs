@@ -5,11 +5,12 @@
 //! - `overview_feed`, `series_feed`: one question, answered again when somebody asks for a newer answer;
 //! - `patch`, `series_delta`: the difference of two answers;
 //! - `view`: a feed and the version of it that a client has;
-//! - `session`, `outbound`: one socket, its subscriptions, and what is written to it.
+//! - `session`, `asked`, `outbound`: one socket, what is asked of it, and what is written to it.
 //!
 //! Nothing is queued for a socket. Each asks for the newest answer at its own rate and is sent the difference to what it
 //! has, so a slow one gets fewer and larger changes, and costs no memory.
 
+mod asked;
 pub mod cursor;
 mod feed;
 pub mod hub;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use chassis::clock::Clock;
-use domain::time::{Micros, Span};
+use domain::time::Micros;
 use jiff::tz::TimeZone;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
-use super::cursor::{Position, Since, TICK};
-use super::hub::{Hub, Refused, period_us};
-use super::message::{ClientMessage, ResyncReason, ServerMessage, Topic};
+use super::asked::{Asked, IDLE, catch_up, due, parse, period};
+use super::cursor::TICK;
+use super::hub::{Hub, Refused};
+use super::message::{ClientMessage, ResyncReason, ServerMessage};
 use super::outbound::{Closed, Outbound};
 use super::view::View;
 use crate::app::App;
@@ -26,12 +26,6 @@ const SUBSCRIPTIONS_MAX: usize = 16;
 /// Messages that a client may send within [`COUNTED_WITHIN`].
 const MESSAGES_MAX: usize = 200;
 const COUNTED_WITHIN: Duration = Duration::from_secs(10);
-/// Frames a second at most.
-const RATE_MAX: f64 = 20.0;
-/// How far the clocks of two instances may be apart.
-const CLOCKS_APART_MAX: Span = Span::from_secs(2);
-/// With nothing to send, a socket looks again after this.
-const IDLE: Duration = Duration::from_secs(3600);
 
 /// A socket that is open.
 #[derive(Debug)]
@@ -204,7 +198,7 @@ impl Session {
         match self.subscriptions.get_mut(&id) {
             Some(subscription) => {
                 subscription.period_us = period;
-                subscription.due = due(&self.app, period);
+                subscription.due = due(&self.app.clock, period);
                 Ok(())
             }
             None => {
@@ -262,7 +256,7 @@ impl Session {
             view,
             position,
             period_us: period,
-            due: due(&self.app, period),
+            due: due(&self.app.clock, period),
         }))
     }
 
@@ -298,7 +292,7 @@ impl Session {
             if subscription.period_us.is_none() || subscription.due > now {
                 continue;
             }
-            subscription.due = due(&self.app, subscription.period_us);
+            subscription.due = due(&self.app.clock, subscription.period_us);
             let reason = match subscription.view.advance(&self.app, tick) {
                 Ok(None) => continue,
                 Ok(Some(frames)) => {
@@ -321,57 +315,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-/// A subscription as it was asked for.
-#[derive(Debug)]
-struct Asked {
-    id: u64,
-    topic: Topic,
-    params: BTreeMap<String, String>,
-    rate_hz: f64,
-    since: Option<Since>,
-}
-
-/// Reads a message. One that names an id but cannot be followed is a problem of that subscription; anything else that is
-/// not a message ends the socket.
-fn parse(text: &str) -> Result<Result<ClientMessage, (Option<u64>, Problem)>, Closed> {
-    let cause = match serde_json::from_str(text) {
-        Ok(message) => return Ok(Ok(message)),
-        Err(cause) => cause,
-    };
-    let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    match value.as_ref().and_then(|value| value.get("id")?.as_u64()) {
-        Some(id) => Ok(Err((Some(id), Problem::bad_request(cause.to_string())))),
-        None => Err(Closed::new(4400, "not a message of footfall.v1")),
-    }
-}
-
-/// µs between two frames; `None` for a pause.
-fn period(hz: f64) -> Result<Option<i64>, Problem> {
-    if !(0.0..=RATE_MAX).contains(&hz) {
-        let detail = format!("{hz} is not 0 (pause) to {RATE_MAX} frames a second");
-        return Err(Problem::parameter("rate_hz", "out_of_range", detail));
-    }
-    Ok((hz > 0.0).then(|| period_us(hz)))
-}
-
-/// Another instance's clock may be a little ahead: its answers can be gone on from when ours has come that far.
-async fn catch_up(clock: &Clock, since: &Since) {
-    let Some(position) = Position::from_offset(since.offset) else {
-        return;
-    };
-    let ahead = position.as_of - clock.now();
-    if (1..=CLOCKS_APART_MAX.0).contains(&ahead.0) {
-        tokio::time::sleep(Duration::from_micros(ahead.0.unsigned_abs())).await;
-    }
-}
-
-/// The next instant on the raster of `period`. All sockets of a rate ask together, and share what they are answered.
-fn due(app: &App, period: Option<i64>) -> Instant {
-    let Some(period) = period else {
-        return Instant::now() + IDLE;
-    };
-    let wait = period - app.clock.now().0.rem_euclid(period);
-    Instant::now() + Duration::from_micros(wait.unsigned_abs())
 }

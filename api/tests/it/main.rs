@@ -6,6 +6,7 @@
 
 mod healing;
 mod owner;
+mod refusals;
 mod resources;
 mod series;
 mod socket;

@@ -332,3 +332,37 @@ async fn hours_that_are_final_are_answered_from_memory_until_an_older_event_is_h
     );
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newer_copy_of_a_pane_counts_whichever_store_has_it() {
+    let start = at("2026-03-02T08:00:00Z");
+    let world = World::new("2026-03-02T08:02:00Z").await;
+    let mut owner = world.owner(0).await;
+    let api = world.api(&[]).await;
+    owner.position("lib-1", ("a", "student"), start, 0.0);
+    owner.position("lib-1", ("z", "student"), start + seconds(100), 0.0);
+    owner.flush().await;
+    owner.checkpoint().await;
+    api.caught_up(&owner).await;
+    let entries = async || {
+        let mut found = Vec::new();
+        for metric in ["entries", "entries,speed_p50"] {
+            let path = format!(
+                "/api/v1/series?metric={metric}&start=2026-03-02T08:00:00Z&end=2026-03-02T08:00:10Z&step=10s"
+            );
+            found.push(api.ok(&path).await["series"][0]["entries"]["v"][0].clone());
+        }
+        found
+    };
+    assert_eq!(entries().await, [1, 1]);
+    // The live view is behind: only Postgres knows of the second visit.
+    owner.position("lib-1", ("b", "student"), start + seconds(1), 0.0);
+    owner.checkpoint().await;
+    assert_eq!(entries().await, [2, 2]);
+    // Postgres is behind: only the live view knows of the third.
+    owner.position("lib-1", ("c", "student"), start + seconds(2), 0.0);
+    owner.flush().await;
+    api.caught_up(&owner).await;
+    assert_eq!(entries().await, [3, 3]);
+    api.stop().await;
+}

@@ -13,7 +13,7 @@ const RANGE: std::ops::Range<i64> = 0..7_258_118_400_000_000;
 
 /// An instant as it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Moment {
+pub enum When {
     /// The present.
     Now,
     /// So long before the present.
@@ -30,13 +30,13 @@ pub enum Moment {
     At(Micros),
 }
 
-impl Moment {
+impl When {
     /// Reads the words of `parameter`.
     ///
     /// # Errors
     /// A 400 that names it and says what would do.
     pub fn parse(parameter: &str, given: &str) -> Answer<Self> {
-        let moment = match given {
+        let when = match given {
             "now" => Some(Self::Now),
             "today" => Some(Self::Today),
             "week" => Some(Self::Week),
@@ -45,7 +45,7 @@ impl Moment {
                 None => absolute(given),
             },
         };
-        moment.ok_or_else(|| {
+        when.ok_or_else(|| {
             Problem::parameter(
                 parameter,
                 "not_an_instant",
@@ -98,14 +98,14 @@ fn day_start(date: Date, tz: &TimeZone) -> Micros {
         })
 }
 
-fn ago_of(ago: &str) -> Option<Moment> {
+fn ago_of(ago: &str) -> Option<When> {
     let days_max = 3_660;
     let days = |digits: &str, each: i32| {
         let count: i32 = digits.parse().ok().filter(|&count| count >= 0)?;
         count
             .checked_mul(each)
             .filter(|&days| days <= days_max)
-            .map(Moment::DaysAgo)
+            .map(When::DaysAgo)
     };
     if let Some(digits) = ago.strip_suffix('d') {
         return days(digits, 1);
@@ -115,20 +115,20 @@ fn ago_of(ago: &str) -> Option<Moment> {
     }
     span::parse(ago)
         .filter(|&span| span <= Span::from_secs(i64::from(days_max) * 86_400))
-        .map(Moment::Ago)
+        .map(When::Ago)
 }
 
-fn absolute(given: &str) -> Option<Moment> {
+fn absolute(given: &str) -> Option<When> {
     if !given.contains(['T', 't', ' ']) {
         let date: Date = given.parse().ok()?;
         return (1970..2200)
             .contains(&date.year())
-            .then_some(Moment::Day(date));
+            .then_some(When::Day(date));
     }
     // A plus sign that was not escaped in a query arrives as a space.
     let timestamp: Timestamp = given.replace(' ', "+").parse().ok()?;
     let at = Micros::from_timestamp(timestamp);
-    RANGE.contains(&at.0).then_some(Moment::At(at))
+    RANGE.contains(&at.0).then_some(When::At(at))
 }
 
 /// The zone of that IANA name, or `default` when none was given.
@@ -158,8 +158,8 @@ mod tests {
     fn check(given: &str, expected: &str) {
         let tz = TimeZone::get("Europe/London").unwrap();
         let now = Micros::from_timestamp(NOW.parse().unwrap());
-        let moment = Moment::parse("start", given).unwrap();
-        assert_eq!(moment.resolve(now, &tz).to_string(), expected, "{given}");
+        let when = When::parse("start", given).unwrap();
+        assert_eq!(when.resolve(now, &tz).to_string(), expected, "{given}");
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
             "12:00",
             "now-9999999999h",
         ] {
-            let problem = Moment::parse("end", given).unwrap_err();
+            let problem = When::parse("end", given).unwrap_err();
             assert_eq!(problem.body().errors[0].parameter, "end", "{given}");
         }
     }
