@@ -1996,19 +1996,69 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request does not ask for a websocket */
+            /** @description A parameter is wrong; `errors` names it and says what would do. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "end: is not after start",
+                     *       "errors": [
+                     *         {
+                     *           "code": "range_order",
+                     *           "detail": "is not after start",
+                     *           "parameter": "end"
+                     *         }
+                     *       ],
+                     *       "instance": "/api/v1/series",
+                     *       "request_id": "0193545a-3f6e-7bd1-b1f2-6f4f2d3f0c11",
+                     *       "status": 400,
+                     *       "title": "Invalid parameter",
+                     *       "type": "https://footfall.dev/problems/invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            /** @description The connection cannot become a websocket */
-            426: {
+            /** @description A mistake of the server; quote the request id. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "instance": "/api/v1/series",
+                     *       "request_id": "0193545a-3f6e-7bd1-b1f2-6f4f2d3f0c11",
+                     *       "status": 500,
+                     *       "title": "Internal error",
+                     *       "type": "https://footfall.dev/problems/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something that the answer needs is away; ask again in a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "component": "postgres",
+                     *       "detail": "postgres does not answer; ask again in a moment",
+                     *       "instance": "/api/v1/series",
+                     *       "request_id": "0193545a-3f6e-7bd1-b1f2-6f4f2d3f0c11",
+                     *       "status": 503,
+                     *       "title": "Upstream unavailable",
+                     *       "type": "https://footfall.dev/problems/upstream-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
         };
     };
