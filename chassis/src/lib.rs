@@ -7,5 +7,6 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod kafka;
+pub mod lifeline;
 pub mod shutdown;
 pub mod telemetry;

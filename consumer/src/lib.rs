@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::admin::{self, Health};
+use chassis::lifeline;
 use chassis::shutdown::drain;
 use domain::fold::Fold;
 use domain::movement::MovementFold;
@@ -140,6 +141,7 @@ impl Role {
             .config
             .kafka
             .consumer(&client_id, &format!("footfall-{}", F::NAME));
+        lifeline::watch(&mut kafka);
         match self.config.group_protocol {
             GroupProtocol::Consumer => kafka
                 .set("group.protocol", "consumer")

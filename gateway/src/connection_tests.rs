@@ -132,6 +132,36 @@ async fn a_full_queue_stops_the_taking_in_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_new_client_takes_over_what_the_old_one_has_not_delivered() {
+    let kafka = mock_kafka();
+    let shared = shared(kafka.bootstrap_servers());
+    let (connection, mut stream, mut device) = connection(&shared).await;
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { connection.serve(&mut stream).await.0 });
+
+    kafka.broker_down(-1).unwrap();
+    let element = r#"{"traveler_id":"t","x":1,"y":2}"#;
+    for pkid in 1..=3 {
+        device.write_all(&publish(pkid, element)).await.unwrap();
+    }
+    while shared.producer.queued() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let renewing = Arc::clone(&shared);
+    let renewed = tokio::task::spawn_blocking(move || renewing.producer.renew()).await;
+    renewed.unwrap().unwrap();
+    assert_eq!(shared.producer.queued(), 3);
+    kafka.broker_up(-1).unwrap();
+    let mut acknowledged = [0; 12];
+    let read = timeout(PATIENCE, device.read_exact(&mut acknowledged));
+    read.await.unwrap().unwrap();
+    assert_eq!(acknowledged, [0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3]);
+    device.write_all(&[0xe0, 0]).await.unwrap();
+    let close = timeout(PATIENCE, serving.join_next()).await.unwrap();
+    assert_eq!(close.unwrap().unwrap(), Close::Client { with_will: false });
+}
+
+#[tokio::test]
 async fn more_acknowledgements_than_fit_at_once_all_go_out_without_another_wake_up() {
     const COUNT: u16 = 20_000;
     let kafka = mock_kafka();

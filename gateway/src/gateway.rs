@@ -7,15 +7,16 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chassis::admin::{self, Health};
 use chassis::clock::Clock;
-use chassis::{shutdown, telemetry};
+use chassis::shutdown;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::budget::Budget;
 use crate::config::{Checked, Config};
+use crate::housekeeping;
 use crate::intake::Intake;
 use crate::listener;
 use crate::metrics::Metrics;
@@ -26,19 +27,13 @@ use crate::signal::Flag;
 use crate::ticker;
 
 /// The gateway's name in health reports.
-const PART: &str = "gateway";
+pub(crate) const PART: &str = "gateway";
 
 /// How long Kafka may take to name the partitions, each time it is asked.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long Kafka is left alone between two questions, at first and at most.
 const METADATA_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// How often the gateway looks at itself.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// Share of the budget in use from which the gateway is not ready: Kafka is away, and new devices do better elsewhere.
-const READY_RATIO_MAX: f64 = 0.8;
 
 /// A gateway that listens.
 #[derive(Debug)]
@@ -128,9 +123,16 @@ impl Gateway {
             config.produce.tick_interval,
             self.shutdown.clone(),
         ));
-        let (shared, health) = (Arc::clone(&self.shared), self.health.clone());
-        self.helpers
-            .spawn(keep_house(shared, health, why, self.shutdown.clone()));
+        self.helpers.spawn(housekeeping::report(
+            Arc::clone(&self.shared),
+            self.health.clone(),
+            why,
+            self.shutdown.clone(),
+        ));
+        self.helpers.spawn(housekeeping::stay_connected(
+            Arc::clone(&self.shared),
+            self.shutdown.clone(),
+        ));
     }
 
     /// Where devices connect.
@@ -175,7 +177,7 @@ impl Gateway {
         };
         self.stop.cancel();
         self.shutdown.cancel();
-        shutdown::drain("gateway helpers", &self.helpers, HOUSEKEEPING).await;
+        shutdown::drain("gateway helpers", &self.helpers, housekeeping::INTERVAL).await;
         // Dropping the producer joins its thread.
         drop(tokio::task::spawn_blocking(move || drop(self.shared)).await);
         outcome
@@ -209,7 +211,7 @@ impl Gateway {
     async fn abort(&self) {
         self.shared.registry.raise_all(Flag::Abort);
         self.connections.close();
-        if timeout(HOUSEKEEPING, self.connections.wait())
+        if timeout(housekeeping::INTERVAL, self.connections.wait())
             .await
             .is_err()
         {
@@ -267,27 +269,5 @@ fn share(
         budget: Arc::new(Budget::new(limit.inflight_bytes_max)),
         registry: Arc::new(Registry::default()),
         metrics,
-    }
-}
-
-/// Tells health and metrics how the gateway is doing, until `stop`.
-async fn keep_house(shared: Arc<Shared>, health: Health, why: String, stop: CancellationToken) {
-    let mut timer = interval(HOUSEKEEPING);
-    while !stop.is_cancelled() {
-        tokio::select! {
-            _ = timer.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        let ratio = shared.budget.used_ratio();
-        shared.metrics.inflight_ratio.set(ratio);
-        shared.metrics.produce_queue.set(shared.producer.queued());
-        health.beat(PART);
-        if ratio < READY_RATIO_MAX {
-            health.set_ready(PART, true, &why);
-        } else {
-            health.set_ready(PART, false, "Kafka does not keep up: reading is paused");
-        }
-        // Without this, histograms would grow until somebody scrapes them.
-        telemetry::metrics().run_upkeep();
     }
 }

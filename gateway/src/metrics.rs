@@ -34,6 +34,8 @@ pub const INFLIGHT_RATIO: &str = "footfall_gateway_inflight_ratio";
 pub const PRODUCE_QUEUE: &str = "footfall_gateway_produce_queue";
 /// Records that Kafka refused for good, by `code`; their publishes are not acknowledged.
 pub const DELIVERY_FAILURES: &str = "footfall_gateway_kafka_delivery_failures_total";
+/// Kafka clients replaced because they had lost every address of Kafka.
+pub const CLIENTS_RENEWED: &str = "footfall_gateway_kafka_clients_renewed_total";
 /// Tick records confirmed by Kafka.
 pub const TICKS: &str = "footfall_gateway_ticks_total";
 
@@ -48,6 +50,7 @@ pub(crate) struct Metrics {
     pub(crate) inflight_ratio: Gauge,
     pub(crate) produce_queue: Gauge,
     pub(crate) ticks: Counter,
+    pub(crate) clients_renewed: Counter,
     pub(crate) connects_accepted: Counter,
     publishes: [Counter; 3],
     rejected: [Counter; Reason::ALL.len()],
@@ -65,6 +68,7 @@ impl Metrics {
             inflight_ratio: gauge!(INFLIGHT_RATIO),
             produce_queue: gauge!(PRODUCE_QUEUE),
             ticks: counter!(TICKS),
+            clients_renewed: counter!(CLIENTS_RENEWED),
             connects_accepted: counter!(CONNECTS, "result" => "accepted"),
             publishes: ["0", "1", "2"].map(|qos| counter!(PUBLISHES, "qos" => qos)),
             rejected: Reason::ALL.map(|reason| counter!(REJECTED, "reason" => reason.as_str())),
@@ -121,5 +125,9 @@ fn describe() {
     );
     describe_gauge!(PRODUCE_QUEUE, "Records that the Kafka client holds");
     describe_counter!(DELIVERY_FAILURES, "Records that Kafka refused for good");
+    describe_counter!(
+        CLIENTS_RENEWED,
+        "Kafka clients replaced because they had lost every address"
+    );
     describe_counter!(TICKS, "Tick records confirmed by Kafka");
 }

@@ -2,36 +2,40 @@
 //!
 //! The producer never gives a record up by itself (`message.timeout.ms=0`): a device re-sends only when it reconnects, so a
 //! record that was dropped here would leave its publish waiting for ever. What Kafka refuses for good ends the connection
-//! it came from; what breaks the producer as a whole ends the process. Either way nothing was acknowledged.
+//! it came from; what breaks the producer as a whole ends the process. Either way nothing was acknowledged. A client that
+//! has lost Kafka's addresses ([`chassis::lifeline`]) is replaced, and its records go out through the next one.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::kafka::KafkaArgs;
+use chassis::lifeline;
 use domain::envelope::{HEADER_RECEIVED_AT, HEADER_TRACEPARENT};
 use domain::time::Micros;
 use domain::topic;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{
-    BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
-    ThreadedProducer,
-};
-use rdkafka::{ClientConfig, ClientContext};
+use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig, ThreadedProducer};
+use rdkafka::{ClientConfig, Message as _};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
 
 use crate::config::Config;
+use crate::delivery::{DeliveryContext, Salvaged};
 use crate::metrics::Metrics;
 use crate::window::Slot;
 
 /// How often the client is asked whether it is broken for good.
 const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
+/// How long a client that is left may take to give its records back.
+const SALVAGE_TIMEOUT: Duration = Duration::from_secs(5);
+const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,18 +78,16 @@ pub(crate) struct Partitions {
     pub(crate) dead_letters: i32,
 }
 
+type Client = ThreadedProducer<DeliveryContext>;
+
 /// See the module.
 pub(crate) struct Producer {
-    inner: ThreadedProducer<DeliveryContext>,
+    /// Written only by [`Self::renew`], so that no record goes to a client that was left.
+    client: RwLock<Client>,
+    settings: ClientConfig,
+    metrics: Arc<Metrics>,
     movements: String,
     dead_letters: String,
-    failed: CancellationToken,
-}
-
-/// What librdkafka calls back.
-struct DeliveryContext {
-    metrics: Arc<Metrics>,
-    /// Cancelled when a record was refused because the producer is broken.
     failed: CancellationToken,
 }
 
@@ -137,19 +139,21 @@ impl Producer {
         kafka: &KafkaArgs,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
+        let mut settings = settings.clone();
+        lifeline::watch(&mut settings);
         let failed = CancellationToken::new();
-        let context = DeliveryContext {
-            metrics,
-            failed: failed.clone(),
-        };
-        let inner = ThreadedProducer::from_config_and_context(settings, context)
-            .context("creating the Kafka producer")?;
         Ok(Self {
-            inner,
+            client: RwLock::new(connect(&settings, &metrics, &failed)?),
+            settings,
+            metrics,
             movements: kafka.topic(topic::SENSOR_MOVEMENTS),
             dead_letters: kafka.topic(topic::DEAD_LETTERS),
             failed,
         })
+    }
+
+    fn client(&self) -> RwLockReadGuard<'_, Client> {
+        self.client.read().expect("no holder of this lock panics")
     }
 
     /// Asks Kafka for the partitions; blocks. The error is a sentence.
@@ -162,7 +166,7 @@ impl Producer {
 
     fn partitions_of(&self, topic: &str, timeout: Duration) -> Result<i32, String> {
         let metadata = self
-            .inner
+            .client()
             .client()
             .fetch_metadata(Some(topic), timeout)
             .map_err(|error| format!("Kafka does not answer: {error}"))?;
@@ -178,6 +182,7 @@ impl Producer {
 
     /// Hands the records of `batch` to librdkafka, in order. What it did not take stays in `batch`.
     pub(crate) fn send(&self, batch: &mut Batch) -> Result<(), SendError> {
+        let client = self.client();
         while let Some(record) = batch.reversed.last() {
             let is_last = batch.reversed.len() == 1;
             let headers = if is_last {
@@ -196,7 +201,7 @@ impl Producer {
             .key(record.key.as_str())
             .payload(&record.value);
             message.headers = headers;
-            match self.inner.send(message) {
+            match client.send(message) {
                 Ok(()) => {
                     batch.reversed.pop();
                 }
@@ -207,7 +212,7 @@ impl Producer {
                     return Err(SendError::QueueFull);
                 }
                 Err((cause, _)) => {
-                    self.inner.context().refuse(&cause, &batch.slot);
+                    client.context().refuse(&cause, &batch.slot);
                     return Err(SendError::Refused);
                 }
             }
@@ -217,12 +222,60 @@ impl Producer {
 
     /// Waits until Kafka has everything, at most `timeout`; lingering ends at once. Blocks.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        self.inner.flush(timeout)
+        self.client().flush(timeout)
     }
 
     /// How many records librdkafka holds.
     pub(crate) fn queued(&self) -> i32 {
-        self.inner.in_flight_count()
+        self.client().in_flight_count()
+    }
+
+    /// Whether the client has lost Kafka's addresses, so that only [`Self::renew`] helps.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.client().context().is_cut_off()
+    }
+
+    /// Leaves the client for a new one, which takes over what the old one has not delivered; blocks.
+    ///
+    /// Kafka may have some of these records although it did not say so: they come twice, like any publish that is sent
+    /// again, and are counted once. The publishes meanwhile may overtake them, which no fold minds.
+    pub(crate) fn renew(&self) -> anyhow::Result<()> {
+        let next = connect(&self.settings, &self.metrics, &self.failed)?;
+        let left = {
+            let mut client = self.client.write().expect("no holder of this lock panics");
+            mem::replace(&mut *client, next)
+        };
+        left.context().leave();
+        left.purge(PurgeConfig::default().queue().inflight());
+        let emptied = left.flush(SALVAGE_TIMEOUT);
+        for salvaged in left.context().salvaged() {
+            self.send_again(salvaged);
+        }
+        emptied.context("the client that was left did not give all of its records back")
+    }
+
+    /// Sends a record as it was, however long it takes to find room.
+    fn send_again(&self, (record, slot): Salvaged) {
+        let mut message = BaseRecord::with_opaque_to(record.topic(), slot)
+            .partition(record.partition())
+            .key(record.key().unwrap_or_default())
+            .payload(record.payload().unwrap_or_default());
+        message.headers = record.headers().cloned();
+        message.timestamp = record.timestamp().to_millis();
+        loop {
+            let client = self.client();
+            match client.send(message) {
+                Ok(()) => return,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
+                    message = returned;
+                }
+                Err((cause, message)) => {
+                    return client.context().refuse(&cause, &message.delivery_opaque);
+                }
+            }
+            drop(client);
+            thread::sleep(QUEUE_FULL_PAUSE);
+        }
     }
 
     /// Waits until the producer is broken for good, and says why.
@@ -231,7 +284,7 @@ impl Producer {
     /// a record was refused for that reason, and now and then for the case that there are no records.
     pub(crate) async fn failure(&self) -> String {
         loop {
-            if let Some((code, reason)) = self.inner.client().fatal_error() {
+            if let Some((code, reason)) = self.client().client().fatal_error() {
                 return format!("{code}: {reason}");
             }
             // The answer may lag behind the refusal, so the pause is kept in either case.
@@ -244,61 +297,22 @@ impl Producer {
     }
 }
 
+/// A client; it connects by itself, now or whenever Kafka is there.
+fn connect(
+    settings: &ClientConfig,
+    metrics: &Arc<Metrics>,
+    failed: &CancellationToken,
+) -> anyhow::Result<Client> {
+    let context = DeliveryContext::new(Arc::clone(metrics), failed.clone());
+    ThreadedProducer::from_config_and_context(settings, context)
+        .context("creating the Kafka producer")
+}
+
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
             .field("movements", &self.movements)
             .field("dead_letters", &self.dead_letters)
             .finish_non_exhaustive()
-    }
-}
-
-impl DeliveryContext {
-    /// Kafka refused a record for good.
-    fn refuse(&self, cause: &KafkaError, slot: &Slot) {
-        let code = cause.rdkafka_error_code();
-        let is_first = slot.refused();
-        match code {
-            // The producer is being dropped; whoever waited was told before.
-            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => return,
-            Some(RDKafkaErrorCode::Fatal) => self.failed.cancel(),
-            _ if is_first => error!(
-                "Kafka refused a record ({cause}); its publish is not acknowledged and its connection ends, so the \
-                 device sends it again: check that the topics exist, that this client may write, and message.max.bytes"
-            ),
-            _ => debug!("Kafka refused another record of that connection ({cause})"),
-        }
-        let code = code.map_or_else(|| "unknown".to_owned(), |code| format!("{code:?}"));
-        self.metrics.delivery_failed(code);
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
-    type DeliveryOpaque = Arc<Slot>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, slot: Arc<Slot>) {
-        match result {
-            Ok(_) => slot.delivered(),
-            Err((cause, _)) => self.refuse(cause, &slot),
-        }
-    }
-}
-
-impl ClientContext for DeliveryContext {
-    fn error(&self, _: KafkaError, reason: &str) {
-        // A broker that is away, mostly; librdkafka keeps trying, and readiness tells.
-        warn!("Kafka: {reason}");
-    }
-
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        use rdkafka::config::RDKafkaLogLevel as Level;
-        match level {
-            Level::Emerg | Level::Alert | Level::Critical => {
-                error!("librdkafka {facility}: {message}");
-            }
-            Level::Error | Level::Warning => warn!("librdkafka {facility}: {message}"),
-            Level::Notice | Level::Info => info!("librdkafka {facility}: {message}"),
-            Level::Debug => debug!("librdkafka {facility}: {message}"),
-        }
     }
 }

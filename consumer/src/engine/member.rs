@@ -1,36 +1,32 @@
 //! One member of the consumer group: one OS thread, one Kafka client, one loop.
 //!
-//! Partitions change hands inside the rebalance callback, which the client calls on this thread from within `poll`: the
-//! ledger's offset goes into the assignment before it is made, the partitions are paused until their states are there,
-//! and a partition that is taken away is checkpointed before it is given up. Nothing ever seeks.
+//! Partitions change hands inside the rebalance callback ([`super::rebalance`]), which the client calls on this thread from
+//! within `poll`.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chassis::admin::Health;
 use domain::fold::{Fold, Outcome};
 use domain::time::Micros;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::owner::{Orders, Owner, Polled, Shared};
+use super::rebalance::{KAFKA_TIMEOUT, Rebalances, offsets};
 use crate::store::checkpoint::RowStatement;
 
 /// At most this many records a turn, so that flushes and checkpoints are never starved.
 const RECORDS_A_TURN: usize = 2_000;
 /// How long a turn waits for the first record.
 const POLL: Duration = Duration::from_millis(10);
-/// How long the callback waits for the ledger; half of what the group protocol allows.
-const ACQUIRE_PATIENCE: Duration = Duration::from_secs(15);
 /// A group that has something for a new member has told it by then.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(8);
-const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a member needs to run.
 pub(crate) struct Member<F: Fold> {
@@ -40,20 +36,6 @@ pub(crate) struct Member<F: Fold> {
     pub(crate) health: Health,
     pub(crate) stats_interval: Duration,
     pub(crate) shutdown: CancellationToken,
-}
-
-/// Receives the group's rebalances.
-struct Rebalances<F: Fold> {
-    topic: String,
-    owner: Mutex<Owner<F>>,
-}
-
-impl<F: Fold> Rebalances<F> {
-    fn owner(&self) -> MutexGuard<'_, Owner<F>> {
-        self.owner
-            .lock()
-            .expect("no holder of this lock panics: folds are caught")
-    }
 }
 
 impl<F: Fold> Member<F>
@@ -92,10 +74,7 @@ where
     fn consume(&self) -> anyhow::Result<()> {
         let owner = Owner::new(Arc::clone(&self.shared), self.worker);
         let topic = self.shared.ledger.topic.clone();
-        let context = Rebalances {
-            topic: topic.clone(),
-            owner: Mutex::new(owner),
-        };
+        let context = Rebalances::new(topic.clone(), owner);
         let consumer: BaseConsumer<Rebalances<F>> = self
             .kafka
             .create_with_context(context)
@@ -111,6 +90,10 @@ where
                 return Ok(());
             }
             poll(&consumer)?;
+            anyhow::ensure!(
+                !consumer.context().is_cut_off(),
+                "the Kafka client has lost every address"
+            );
             let mut owner = consumer.context().owner();
             owner.turn();
             let orders = std::mem::take(&mut owner.orders);
@@ -251,155 +234,4 @@ where
         debug!(error = %error, "committing: {error}");
     }
     Ok(())
-}
-
-fn offsets(topic: &str, offsets: &[(i32, i64)]) -> anyhow::Result<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for (partition, offset) in offsets {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-    }
-    Ok(list)
-}
-
-fn partitions_of(list: &TopicPartitionList) -> Vec<i32> {
-    list.elements()
-        .iter()
-        .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
-        .collect()
-}
-
-impl<F: Fold> ClientContext for Rebalances<F> where F::Rows: RowStatement {}
-
-impl<F: Fold> ConsumerContext for Rebalances<F>
-where
-    F::Rows: RowStatement,
-{
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        code: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
-        let incremental = matches!(
-            consumer.rebalance_protocol(),
-            RebalanceProtocol::Cooperative
-        );
-        let outcome = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                self.assign(consumer, list, incremental)
-            }
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
-                self.revoke(consumer, list, incremental)
-            }
-            other => Err(anyhow::anyhow!("rebalance: {other:?}")),
-        };
-        if let Err(cause) = outcome {
-            self.owner().fail(format!("{cause:#}"));
-        }
-    }
-}
-
-impl<F: Fold> Rebalances<F>
-where
-    F::Rows: RowStatement,
-{
-    /// An empty assignment must be answered too, or the group waits.
-    fn assign(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &mut TopicPartitionList,
-        incremental: bool,
-    ) -> anyhow::Result<()> {
-        let partitions = partitions_of(list);
-        let acquired = if partitions.is_empty() {
-            Ok(())
-        } else {
-            self.acquire(consumer, list, &partitions)
-        };
-        self.owner().watch.joined = true;
-        let assigned = if incremental {
-            consumer.incremental_assign(list)
-        } else {
-            consumer.assign(list)
-        };
-        assigned.context("assigning")?;
-        if !partitions.is_empty() {
-            consumer
-                .pause(list)
-                .context("pausing until the states are there")?;
-        }
-        acquired
-    }
-
-    /// Puts the ledger's offsets into the assignment.
-    fn acquire(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &mut TopicPartitionList,
-        partitions: &[i32],
-    ) -> anyhow::Result<()> {
-        let mut owner = self.owner();
-        let mut acquired = owner
-            .acquire(partitions, ACQUIRE_PATIENCE)
-            .context("acquiring partitions")?;
-        let unknown: Vec<i32> = partitions
-            .iter()
-            .copied()
-            .filter(|id| acquired.iter().all(|entry| entry.partition != *id))
-            .collect();
-        if !unknown.is_empty() {
-            // Never consumed before: it begins at the oldest record that Kafka still has.
-            let mut oldest = Vec::new();
-            for partition in &unknown {
-                let (low, _) = consumer.fetch_watermarks(&self.topic, *partition, KAFKA_TIMEOUT)?;
-                oldest.push((*partition, low));
-            }
-            owner
-                .shared
-                .handle
-                .block_on(owner.shared.ledger.ensure::<F>(&oldest))
-                .context("entering partitions")?;
-            acquired.extend(
-                owner
-                    .acquire(&unknown, ACQUIRE_PATIENCE)
-                    .context("acquiring partitions")?,
-            );
-        }
-        for mut element in list.elements() {
-            let entry = acquired
-                .iter()
-                .find(|entry| entry.partition == element.partition())
-                .with_context(|| {
-                    format!("partition {} is not in the ledger", element.partition())
-                })?;
-            element.set_offset(Offset::Offset(entry.next_offset))?;
-        }
-        Ok(())
-    }
-
-    fn revoke(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &TopicPartitionList,
-        incremental: bool,
-    ) -> anyhow::Result<()> {
-        let partitions = partitions_of(list);
-        if consumer.assignment_lost() {
-            self.owner().forget(&partitions);
-        } else if !partitions.is_empty() {
-            let saved = self.owner().release(&partitions);
-            if !saved.is_empty()
-                && let Err(error) =
-                    consumer.commit(&offsets(&self.topic, &saved)?, CommitMode::Sync)
-            {
-                debug!(error = %error, "committing: {error}");
-            }
-        }
-        let unassigned = if incremental {
-            consumer.incremental_unassign(list)
-        } else {
-            consumer.unassign()
-        };
-        unassigned.context("unassigning")
-    }
 }

@@ -3,7 +3,7 @@
 //! - `partition`, `job`, `delta`: every decision, without a client;
 //! - `owner`, `slot`, `rebuild`: the partitions of one worker, taken over, handed back, and made again after a panic;
 //! - `duties`: flushes and checkpoints under way;
-//! - `member`: one OS thread = one Kafka consumer = one member of the group;
+//! - `member`, `rebalance`: one OS thread = one Kafka consumer = one member of the group;
 //! - `watch`: what a member counts and reports.
 //!
 //! **Architecture invariant.** Nothing in here knows what is counted; nothing outside of `store` speaks SQL or Redis.
@@ -14,6 +14,7 @@ pub(crate) mod job;
 pub(crate) mod member;
 pub(crate) mod owner;
 pub(crate) mod partition;
+mod rebalance;
 mod rebuild;
 mod slot;
 pub(crate) mod watch;

@@ -1,0 +1,210 @@
+//! Partitions come and go: what the group tells a member, and what the member does about it.
+//!
+//! The ledger's offset goes into the assignment before it is made, the partitions are paused until their states are
+//! there, and a partition that is taken away is checkpointed before it is given up. Nothing ever seeks.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chassis::lifeline::Lifeline;
+use domain::fold::Fold;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+use tracing::debug;
+
+use super::owner::Owner;
+use crate::store::checkpoint::RowStatement;
+
+/// How long the callback waits for the ledger; half of what the group protocol allows.
+const ACQUIRE_PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
+/// Receives the group's rebalances.
+pub(crate) struct Rebalances<F: Fold> {
+    pub(crate) topic: String,
+    lifeline: Lifeline,
+    owner: Mutex<Owner<F>>,
+}
+
+impl<F: Fold> Rebalances<F> {
+    pub(crate) fn new(topic: String, owner: Owner<F>) -> Self {
+        Self {
+            topic,
+            lifeline: Lifeline::default(),
+            owner: Mutex::new(owner),
+        }
+    }
+
+    /// Whether the client will not find Kafka again by itself.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.lifeline.is_cut()
+    }
+
+    pub(crate) fn owner(&self) -> MutexGuard<'_, Owner<F>> {
+        self.owner
+            .lock()
+            .expect("no holder of this lock panics: folds are caught")
+    }
+}
+
+/// The positions as the client wants them.
+pub(crate) fn offsets(topic: &str, offsets: &[(i32, i64)]) -> anyhow::Result<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+    }
+    Ok(list)
+}
+
+fn partitions_of(list: &TopicPartitionList) -> Vec<i32> {
+    list.elements()
+        .iter()
+        .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
+        .collect()
+}
+
+impl<F: Fold> ClientContext for Rebalances<F>
+where
+    F::Rows: RowStatement,
+{
+    fn stats(&self, statistics: Statistics) {
+        self.lifeline.observe(&statistics);
+    }
+}
+
+impl<F: Fold> ConsumerContext for Rebalances<F>
+where
+    F::Rows: RowStatement,
+{
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let incremental = matches!(
+            consumer.rebalance_protocol(),
+            RebalanceProtocol::Cooperative
+        );
+        let outcome = match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.assign(consumer, list, incremental)
+            }
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                self.revoke(consumer, list, incremental)
+            }
+            other => Err(anyhow::anyhow!("rebalance: {other:?}")),
+        };
+        if let Err(cause) = outcome {
+            self.owner().fail(format!("{cause:#}"));
+        }
+    }
+}
+
+impl<F: Fold> Rebalances<F>
+where
+    F::Rows: RowStatement,
+{
+    /// An empty assignment must be answered too, or the group waits.
+    fn assign(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &mut TopicPartitionList,
+        incremental: bool,
+    ) -> anyhow::Result<()> {
+        let partitions = partitions_of(list);
+        let acquired = if partitions.is_empty() {
+            Ok(())
+        } else {
+            self.acquire(consumer, list, &partitions)
+        };
+        self.owner().watch.joined = true;
+        let assigned = if incremental {
+            consumer.incremental_assign(list)
+        } else {
+            consumer.assign(list)
+        };
+        assigned.context("assigning")?;
+        if !partitions.is_empty() {
+            consumer
+                .pause(list)
+                .context("pausing until the states are there")?;
+        }
+        acquired
+    }
+
+    /// Puts the ledger's offsets into the assignment.
+    fn acquire(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &mut TopicPartitionList,
+        partitions: &[i32],
+    ) -> anyhow::Result<()> {
+        let mut owner = self.owner();
+        let mut acquired = owner
+            .acquire(partitions, ACQUIRE_PATIENCE)
+            .context("acquiring partitions")?;
+        let unknown: Vec<i32> = partitions
+            .iter()
+            .copied()
+            .filter(|id| acquired.iter().all(|entry| entry.partition != *id))
+            .collect();
+        if !unknown.is_empty() {
+            // Never consumed before: it begins at the oldest record that Kafka still has.
+            let mut oldest = Vec::new();
+            for partition in &unknown {
+                let (low, _) = consumer.fetch_watermarks(&self.topic, *partition, KAFKA_TIMEOUT)?;
+                oldest.push((*partition, low));
+            }
+            owner
+                .shared
+                .handle
+                .block_on(owner.shared.ledger.ensure::<F>(&oldest))
+                .context("entering partitions")?;
+            acquired.extend(
+                owner
+                    .acquire(&unknown, ACQUIRE_PATIENCE)
+                    .context("acquiring partitions")?,
+            );
+        }
+        for mut element in list.elements() {
+            let entry = acquired
+                .iter()
+                .find(|entry| entry.partition == element.partition())
+                .with_context(|| {
+                    format!("partition {} is not in the ledger", element.partition())
+                })?;
+            element.set_offset(Offset::Offset(entry.next_offset))?;
+        }
+        Ok(())
+    }
+
+    fn revoke(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &TopicPartitionList,
+        incremental: bool,
+    ) -> anyhow::Result<()> {
+        let partitions = partitions_of(list);
+        if consumer.assignment_lost() {
+            self.owner().forget(&partitions);
+        } else if !partitions.is_empty() {
+            let saved = self.owner().release(&partitions);
+            // Without an address, a commit would wait for ever; only lag tools look at it.
+            if !saved.is_empty()
+                && !self.lifeline.is_cut()
+                && let Err(error) =
+                    consumer.commit(&offsets(&self.topic, &saved)?, CommitMode::Sync)
+            {
+                debug!(error = %error, "committing: {error}");
+            }
+        }
+        let unassigned = if incremental {
+            consumer.incremental_unassign(list)
+        } else {
+            consumer.unassign()
+        };
+        unassigned.context("unassigning")
+    }
+}
