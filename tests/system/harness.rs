@@ -153,6 +153,32 @@ impl System {
         );
     }
 
+    fn kafka_properties(&self) -> PathBuf {
+        self.data().join("kafka/server.properties")
+    }
+
+    /// Changes settings of Kafka, which it reads at its next start; gives them as they were.
+    pub(crate) fn change_kafka(&self, settings: &[(&str, &str)]) -> String {
+        let before = std::fs::read_to_string(self.kafka_properties()).unwrap();
+        let names = |line: &&str| {
+            let name = line.split('=').next();
+            settings.iter().all(|(changed, _)| name != Some(changed))
+        };
+        let mut lines: Vec<String> = before.lines().filter(names).map(str::to_owned).collect();
+        lines.extend(
+            settings
+                .iter()
+                .map(|(name, value)| format!("{name}={value}")),
+        );
+        self.restore_kafka(&lines.join("\n"));
+        before
+    }
+
+    /// Gives Kafka the settings of [`Self::change_kafka`] back.
+    pub(crate) fn restore_kafka(&self, settings: &str) {
+        std::fs::write(self.kafka_properties(), settings).unwrap();
+    }
+
     /// `GET /api/v1{path}` of the first api.
     pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
         let url = format!("{}/api/v1{path}", self.address("http"));

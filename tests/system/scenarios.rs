@@ -204,6 +204,35 @@ fn while_kafka_is_away_nothing_is_acknowledged_and_nothing_is_lost_after() {
     system.stop();
 }
 
+#[test]
+fn a_broker_that_kafka_itself_does_not_list_is_found_again() {
+    let mut system = System::start(&[]);
+    let file = system.file("truth.jsonl");
+    let mut fleet = system.simulate(&file, &lapse("80000", "16"));
+    std::thread::sleep(Duration::from_secs(2));
+    // Its heartbeats are rarer than its sessions are long, so the controller fences it again and again, and metadata
+    // that are asked for in between name no broker.
+    let healthy = system.change_kafka(&[
+        ("broker.session.timeout.ms", "300"),
+        ("broker.heartbeat.interval.ms", "2000"),
+    ]);
+    system.kill("kafka");
+    system.wait(
+        "a client loses every address",
+        Duration::from_secs(60),
+        |system| match gateway_metric(system, "footfall_gateway_kafka_clients_renewed_total") {
+            0 => Err("it has not yet".to_owned()),
+            _ => Ok(()),
+        },
+    );
+    assert!(fleet.is_running(), "the fleet was done before the fault");
+    system.restore_kafka(&healthy);
+    system.kill("kafka");
+    fleet.finish(Duration::from_secs(240));
+    check(&mut system, &Truth::read(&file));
+    system.stop();
+}
+
 fn flush_all(system: &System) {
     let client = redis::Client::open(system.redis()).unwrap();
     let mut connection = client.get_connection().unwrap();
@@ -228,13 +257,19 @@ fn live_headers(system: &System) -> Result<(), String> {
 }
 
 /// How many PUBACKs the gateway has sent.
-fn pubacks(system: &System) -> String {
+fn pubacks(system: &System) -> u64 {
+    gateway_metric(system, "footfall_gateway_puback_seconds_count")
+}
+
+/// A counter without labels of the first gateway.
+fn gateway_metric(system: &System, name: &str) -> u64 {
     let run = system.run_json().unwrap();
     let url = format!("{}/metrics", run["admin"]["gateway-0"].as_str().unwrap());
     let (_, metrics) = crate::harness::http_get(&url).unwrap();
-    let line = metrics
+    let value = metrics
         .lines()
-        .find(|line| line.starts_with("footfall_gateway_puback_seconds_count"));
-    line.unwrap_or_else(|| panic!("no count of PUBACKs in\n{metrics}"))
-        .to_owned()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("no count {name} in\n{metrics}"))
 }
