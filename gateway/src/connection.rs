@@ -16,8 +16,9 @@ use tracing::info;
 
 use crate::close::Close;
 use crate::encode::{NOTHING_TO_DELIVER, encode};
-use crate::hold::{Hold, Pending};
+use crate::hold::{Hold, Waiting};
 use crate::input::Input;
+use crate::intake::Taken;
 use crate::packet::{Publish, Reply, Version, Will};
 use crate::patience::{NEVER, Patience};
 use crate::producer::{Batch, SendError, headers, timestamp};
@@ -220,32 +221,27 @@ impl Connection {
         let shared = &self.shared;
         shared.metrics.publishes(publish.qos).increment(1);
         let taken = shared.intake.take(&publish, self.received.at);
-        let acknowledgement = Acknowledgement::of(&publish, taken.outcome);
+        let cost = shared.budget.cost(taken.bytes);
         if taken.reversed.is_empty() {
-            return self.await_turn(None, acknowledgement);
-        }
-        let pending = Pending {
-            cost: shared.budget.cost(taken.bytes),
-            taken,
-            acknowledgement,
-            traceparent: publish.traceparent,
-        };
-        if shared.budget.try_take(pending.cost) {
-            self.produce(pending);
+            shared.intake.count(&taken);
+            self.await_turn(None, Acknowledgement::of(&publish, taken.outcome));
+        } else if shared.budget.try_take(cost) {
+            self.produce(&publish, taken, cost);
         } else {
-            self.hold = Hold::Budget(Box::new(pending));
+            self.hold = Hold::Budget(Box::new(Waiting { publish, cost }));
         }
     }
 
     /// Hands a publish whose cost was taken from the budget to Kafka.
-    fn produce(&mut self, pending: Pending) {
-        let records = pending.taken.reversed;
-        let slot = Slot::new(records.len(), pending.cost, Arc::clone(&self.signal));
+    fn produce(&mut self, publish: &Publish, taken: Taken, cost: u32) {
+        self.shared.intake.count(&taken);
+        let slot = Slot::new(taken.reversed.len(), cost, Arc::clone(&self.signal));
         let slot = Arc::new(slot);
-        self.await_turn(Some(Arc::clone(&slot)), pending.acknowledgement);
+        let acknowledgement = Acknowledgement::of(publish, taken.outcome);
+        self.await_turn(Some(Arc::clone(&slot)), acknowledgement);
         self.send(Batch {
-            reversed: records,
-            headers: Some(headers(&self.received.text, pending.traceparent.as_deref())),
+            reversed: taken.reversed,
+            headers: Some(headers(&self.received.text, publish.traceparent.as_deref())),
             slot,
         });
     }
@@ -269,7 +265,11 @@ impl Connection {
     fn release(&mut self) {
         match std::mem::replace(&mut self.hold, Hold::Nothing) {
             Hold::Nothing => {}
-            Hold::Budget(pending) => self.produce(*pending),
+            Hold::Budget(waiting) => {
+                let Waiting { publish, cost } = *waiting;
+                let taken = self.shared.intake.take(&publish, self.received.at);
+                self.produce(&publish, taken, cost);
+            }
             Hold::Queue(batch) => self.send(*batch),
         }
     }

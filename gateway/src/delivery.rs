@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chassis::lifeline::Lifeline;
@@ -24,6 +25,7 @@ pub(crate) struct DeliveryContext {
     /// Cancelled when a record was refused because the producer is broken.
     failed: CancellationToken,
     lifeline: Lifeline,
+    confirmed: AtomicU64,
     /// The records that were not delivered, once the client is being left for another one.
     salvage: Mutex<Option<Vec<Salvaged>>>,
 }
@@ -34,6 +36,7 @@ impl DeliveryContext {
             metrics,
             failed,
             lifeline: Lifeline::default(),
+            confirmed: AtomicU64::new(0),
             salvage: Mutex::new(None),
         }
     }
@@ -41,6 +44,11 @@ impl DeliveryContext {
     /// Whether the client will not find Kafka again by itself.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.lifeline.is_cut()
+    }
+
+    /// How many records Kafka has confirmed to this client.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.confirmed.load(Ordering::Relaxed)
     }
 
     /// From now on, what is not delivered is kept for [`Self::salvaged`].
@@ -81,7 +89,10 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
 
     fn delivery(&self, result: &DeliveryResult<'_>, slot: Arc<Slot>) {
         match result {
-            Ok(_) => slot.delivered(),
+            Ok(_) => {
+                self.confirmed.fetch_add(1, Ordering::Relaxed);
+                slot.delivered();
+            }
             Err((cause, record)) => match self.salvage().as_mut() {
                 Some(salvaged) => salvaged.push((record.detach(), slot)),
                 None => self.refuse(cause, &slot),
@@ -96,7 +107,7 @@ impl ClientContext for DeliveryContext {
     }
 
     fn error(&self, _: KafkaError, reason: &str) {
-        // A broker that is away, mostly; librdkafka keeps trying, and readiness tells.
+        // A broker that is away, mostly; librdkafka keeps trying, and readiness tells when nothing is confirmed.
         warn!("Kafka: {reason}");
     }
 

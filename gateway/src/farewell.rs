@@ -55,18 +55,23 @@ pub(crate) async fn publish_will(shared: &Shared, signal: &Arc<Signal>, will: Wi
         payload: will.payload,
         traceparent: will.traceparent,
     };
-    let taken = shared.intake.take(&publish, received_at);
-    if taken.reversed.is_empty() {
-        return;
-    }
-    let cost = shared.budget.cost(taken.bytes);
-    // Waiting here keeps the place of the connection, so wills are as bounded as connections are.
+    let cost = shared
+        .budget
+        .cost(shared.intake.take(&publish, received_at).bytes);
+    // Waiting here keeps the place of the connection, so wills are as bounded as connections are. The records, which can
+    // take far more than the message, are made when there is room for them.
     tokio::select! {
         () = shared.budget.take(cost) => {}
         () = leaving(signal) => {
             debug!("a will was not published: Kafka is away and the gateway leaves");
             return;
         }
+    }
+    let taken = shared.intake.take(&publish, received_at);
+    shared.intake.count(&taken);
+    if taken.reversed.is_empty() {
+        shared.budget.give_back(cost);
+        return;
     }
     shared.metrics.wills.increment(1);
     let mut batch = Batch {

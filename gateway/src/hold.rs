@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::intake::Taken;
+use crate::packet::Publish;
 use crate::producer::Batch;
-use crate::session::Acknowledgement;
 use crate::signal::Signal;
 
 /// How soon librdkafka is asked again after it had no room.
@@ -17,19 +16,18 @@ pub(crate) const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(1);
 pub(crate) enum Hold {
     Nothing,
     /// For memory.
-    Budget(Box<Pending>),
+    Budget(Box<Waiting>),
     /// For room in librdkafka's queue.
     Queue(Box<Batch>),
 }
 
-/// A publish whose records have not been handed to Kafka.
+/// A publish that waits for memory, as the device sent it: its records can take a hundred times as much, which is just what
+/// there is no room for. They are made again when it is its turn.
 #[derive(Debug)]
-pub(crate) struct Pending {
-    pub(crate) taken: Taken,
-    /// What it takes from the budget.
+pub(crate) struct Waiting {
+    pub(crate) publish: Publish,
+    /// What its records take from the budget.
     pub(crate) cost: u32,
-    pub(crate) acknowledgement: Acknowledgement,
-    pub(crate) traceparent: Option<String>,
 }
 
 impl Hold {
@@ -41,7 +39,7 @@ impl Hold {
     pub(crate) async fn over(&self, signal: &Signal) {
         match self {
             Self::Nothing => {}
-            Self::Budget(pending) => signal.budget.take(pending.cost).await,
+            Self::Budget(waiting) => signal.budget.take(waiting.cost).await,
             Self::Queue(_) => sleep(QUEUE_FULL_PAUSE).await,
         }
     }

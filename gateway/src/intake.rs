@@ -32,9 +32,19 @@ pub(crate) struct Taken {
     pub(crate) outcome: Outcome,
     /// What the records cost in memory.
     pub(crate) bytes: usize,
+    events: u64,
+    rejections: Vec<Reason>,
 }
 
 impl Intake {
+    /// Counts what was taken in. Apart from [`Self::take`], because a publish that has to wait is taken twice.
+    pub(crate) fn count(&self, taken: &Taken) {
+        self.metrics.events.increment(taken.events);
+        for reason in &taken.rejections {
+            self.metrics.rejected(*reason).increment(1);
+        }
+    }
+
     /// What `publish`, received at `received_at`, becomes.
     pub(crate) fn take(&self, publish: &Publish, received_at: Micros) -> Taken {
         let route = self.routes.find(&publish.topic);
@@ -48,6 +58,8 @@ impl Intake {
             reversed: Vec::with_capacity(1),
             outcome: Outcome::Accepted,
             bytes: 0,
+            events: 0,
+            rejections: Vec::new(),
         };
         let Some(RouteMatch {
             route,
@@ -97,7 +109,7 @@ impl Intake {
         if decoded.events.is_empty() && !decoded.refused.is_empty() {
             taken.outcome = Outcome::PayloadRefused;
         }
-        self.metrics.events.increment(decoded.events.len() as u64);
+        taken.events = decoded.events.len() as u64;
         taken
             .reversed
             .reserve(decoded.events.len() + decoded.refused.len());
@@ -111,7 +123,7 @@ impl Intake {
             });
         }
         for refused in decoded.refused.into_iter().rev() {
-            self.metrics.rejected(refused.rejection.reason).increment(1);
+            taken.rejections.push(refused.rejection.reason);
             let letter = DeadLetter::new(origin, refused.rejection, refused.bytes);
             taken.push(self.letter_record(&letter));
         }
@@ -119,7 +131,7 @@ impl Intake {
 
     /// The whole publish becomes one dead letter.
     fn bury(&self, taken: &mut Taken, origin: Origin<'_>, rejection: Rejection, publish: &Publish) {
-        self.metrics.rejected(rejection.reason).increment(1);
+        taken.rejections.push(rejection.reason);
         let letter = DeadLetter {
             payload_bytes: publish.payload_bytes as u64,
             ..DeadLetter::new(origin, rejection, &publish.payload)

@@ -230,6 +230,11 @@ impl Producer {
         self.client().in_flight_count()
     }
 
+    /// How many records Kafka has confirmed since the client was made.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.client().context().confirmed()
+    }
+
     /// Whether the client has lost Kafka's addresses, so that only [`Self::renew`] helps.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.client().context().is_cut_off()

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::device::{Device, Hello, position, puback, publish_v4};
 use crate::kafka::{Kafka, PARTITIONS};
-use crate::{config, eventually, gateway_test, start};
+use crate::{config, eventually, gateway_test, metric, start};
 
 const TOPIC: &str = "footfall/main/ent-1/positions";
 
@@ -109,6 +109,59 @@ gateway_test! {
         let gateway = started.unwrap().unwrap().unwrap().unwrap();
         assert!(gateway.health().ready().0);
         drop(Device::v4(gateway.mqtt_address(), Hello::new("a")).await);
+    }
+}
+
+gateway_test! {
+    async fn a_taken_address_is_noticed_before_kafka_is_there() {
+        let kafka = Kafka::without_topics();
+        kafka.go_away();
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap().to_string();
+        let starting = Gateway::start(
+            config(&kafka, &["--mqtt-bind", &address]),
+            Clock::System,
+            CancellationToken::new(),
+        );
+        let refused = timeout(Duration::from_secs(5), starting).await.unwrap().unwrap_err();
+        assert!(refused.to_string().contains(&format!("cannot listen on {address}")), "{refused}");
+    }
+}
+
+gateway_test! {
+    async fn a_kafka_that_confirms_nothing_makes_a_quiet_gateway_unready() {
+        let kafka = Kafka::start();
+        let gateway = start(&kafka, &["--tick-interval", "1s"]).await;
+        assert!(gateway.health().ready().0);
+        kafka.go_away();
+        eventually("it says so", || gateway.health().ready().1.contains("has confirmed nothing")).await;
+        assert!(!gateway.health().ready().0);
+        kafka.come_back();
+        eventually("it is ready again", || gateway.health().ready().0).await;
+    }
+}
+
+gateway_test! {
+    async fn a_publish_that_waits_for_memory_is_taken_whole_and_counted_once() {
+        const ELEMENTS: usize = 10_000;
+        let kafka = Kafka::start();
+        let gateway = start(&kafka, &["--inflight-bytes-max", "4194304"]).await;
+        kafka.go_away();
+        let before = metric("footfall_gateway_rejected_total{reason=\"unknown_shape\"}");
+        let garbage = format!("[{}0]", "0,".repeat(ELEMENTS - 1));
+        let mut device = Device::v4(gateway.mqtt_address(), Hello::new("ent-1")).await;
+        for pkid in 1..=3 {
+            device.publish(TOPIC, 1, pkid, &garbage).await;
+        }
+        device.expect_silence().await;
+        kafka.come_back();
+        for pkid in 1..=3 {
+            device.expect(&puback(pkid)).await;
+        }
+        assert_eq!(kafka.letters(3 * ELEMENTS).len(), 3 * ELEMENTS);
+        let counted = metric("footfall_gateway_rejected_total{reason=\"unknown_shape\"}") - before;
+        // Other tests of this process reject single messages meanwhile, never thousands.
+        assert!((counted - 3.0 * 10_000.0).abs() < 5_000.0, "{counted}");
     }
 }
 
