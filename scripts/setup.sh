@@ -51,8 +51,9 @@ missing_packages() {
         python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
     fi
     if [ "$purpose" = test ]; then
-        have mosquitto || [ -x /usr/sbin/mosquitto ] || echo mosquitto
         have mosquitto_pub || echo mosquitto-clients
+        # The distribution's Python, whatever other one comes first in the path.
+        /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null || echo python3-paho-mqtt
         have_chromium || echo chromium
     fi
 }
@@ -96,7 +97,7 @@ install_packages() {
     rm -f "$log"
     for package in "${names[@]}"; do
         case $package in
-        postgresql | redis-server | mosquitto)
+        postgresql | redis-server)
             say "stopping the service $package, which the package has started: ours run on ports of their own"
             stop_service "$package"
             ;;

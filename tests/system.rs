@@ -11,6 +11,8 @@
 
 #[path = "system/answers.rs"]
 mod answers;
+#[path = "system/clients.rs"]
+mod clients;
 #[path = "system/harness.rs"]
 mod harness;
 #[path = "system/scenarios.rs"]

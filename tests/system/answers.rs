@@ -1,6 +1,7 @@
 //! The true answer, and what the system answers: over REST and straight from Postgres.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,13 +13,40 @@ use crate::harness::System;
 /// Speeds and distances are rounded to 10⁻⁹ on both sides; a float in between may cost one more.
 const TOLERANCE: f64 = 2e-9;
 
-/// Sensor, traveler type and start in µs.
-type Slot = (String, String, i64);
+/// The width of a pane, in µs.
+const PANE: i64 = 10_000_000;
+
+const VISIT_FIELDS: [&str; 7] = [
+    "traveler_type",
+    "left_at",
+    "samples",
+    "distance_m",
+    "speed_min",
+    "speed_max",
+    "speed_avg",
+];
+
+const VISITS: &str = r#"select json_build_object(
+    'sensor', sensor, 'traveler_id', traveler_id, 'traveler_type', traveler_type,
+    'entered_at', to_char(entered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'left_at', to_char(left_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'samples', samples, 'distance_m', distance / 1e9, 'speed_n', speed_n,
+    'speed_min', case when speed_n > 0 then speed_min / 1e9 end,
+    'speed_max', case when speed_n > 0 then speed_max / 1e9 end,
+    'speed_avg', case when speed_n > 0 then speed_sum / 1e9 / speed_n end)::text from visit"#;
+
+const PANES: &str = r#"select json_build_object(
+    'sensor', sensor, 'traveler_type', traveler_type,
+    'start', to_char(start_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'entered', entered, 'present', present, 'speed_n', speed_n, 'speed_sum', speed_sum / 1e9,
+    'speed_min', case when speed_n > 0 then speed_min / 1e9 end,
+    'speed_max', case when speed_n > 0 then speed_max / 1e9 end)::text
+    from pane where present > 0 or speed_n > 0"#;
 
 /// The truth file of the simulator.
 pub(crate) struct Truth {
     visits: BTreeMap<String, Value>,
-    panes: BTreeMap<Slot, Value>,
+    panes: BTreeMap<String, Value>,
     pub(crate) totals: Value,
 }
 
@@ -37,12 +65,7 @@ impl Truth {
                     truth.visits.insert(visit_key(&value), value);
                 }
                 "pane" => {
-                    let slot = (
-                        string(&value, "sensor"),
-                        string(&value, "traveler_type"),
-                        micros(&value["start"]),
-                    );
-                    truth.panes.insert(slot, value);
+                    truth.panes.insert(pane_key(&value), value);
                 }
                 _ => truth.totals = value,
             }
@@ -72,26 +95,16 @@ impl Truth {
                 None => break,
             }
         }
-        let fields = [
-            "samples",
-            "distance_m",
-            "speed_min",
-            "speed_max",
-            "speed_avg",
-        ];
-        compare("visit", &self.visits, &stored, &fields)
+        compare("visit", &self.visits, &stored, &VISIT_FIELDS)
     }
 
     /// Compares every pane with `/series`, per sensor and type in buckets of ten seconds.
     pub(crate) fn check_series(&self, system: &System) -> Result<(), String> {
-        let starts = || self.panes.keys().map(|slot| slot.2);
-        let (first, last) = (
-            starts().min().unwrap(),
-            starts().max().unwrap() + 10_000_000,
-        );
+        let starts = || self.panes.values().map(|pane| micros(&pane["start"]));
+        let (first, last) = (starts().min().unwrap(), starts().max().unwrap() + PANE);
         let (start, end) = (timestamp(first), timestamp(last));
-        let sensors: std::collections::BTreeSet<_> =
-            self.panes.keys().map(|slot| slot.0.clone()).collect();
+        let of = |pane| string(pane, "sensor");
+        let sensors: BTreeSet<_> = self.panes.values().map(of).collect();
         for sensor in sensors {
             let metrics = "entries,present,speed_avg,speed_min,speed_max";
             let series = system.get(&format!(
@@ -101,7 +114,8 @@ impl Truth {
             for one in series["series"].as_array().unwrap() {
                 seen += self.check_one(&sensor, first, one)?;
             }
-            let expected = self.panes.keys().filter(|slot| slot.0 == sensor).count();
+            let expected = self.panes.values().filter(|pane| of(pane) == sensor);
+            let expected = expected.count();
             if seen != expected {
                 return Err(format!(
                     "{sensor}: {seen} panes in the series, {expected} in truth"
@@ -117,7 +131,7 @@ impl Truth {
         let entries = series["entries"]["v"].as_array().unwrap();
         let mut held = 0;
         for (at, start) in (0..entries.len()).zip((first..).step_by(10_000_000)) {
-            let slot = (sensor.to_owned(), kind.to_owned(), start);
+            let slot = format!("{start} {sensor} {kind}");
             let truth = self.panes.get(&slot);
             held += usize::from(truth.is_some());
             let of = |name: &str| truth.map_or(0.0, |pane| pane[name].as_f64().unwrap_or(0.0));
@@ -132,88 +146,109 @@ impl Truth {
             for (metric, expected) in expected {
                 let answer = series[metric]["v"][at].as_f64().unwrap_or(0.0);
                 if (answer - expected).abs() > TOLERANCE {
-                    return Err(format!("{slot:?} {metric}: {answer}, in truth {expected}"));
+                    return Err(format!(
+                        "pane {slot} {metric}: {answer}, in truth {expected}"
+                    ));
                 }
             }
         }
         Ok(held)
     }
 
-    /// Compares the rows in Postgres.
-    pub(crate) fn check_postgres(&self, system: &System) -> Result<(), String> {
-        let micros = |column: &str| format!("(extract(epoch from {column}) * 1000000)::bigint");
-        let visits = rows(
-            system,
-            format!(
-                "select sensor, traveler_id, {}, samples::bigint, distance::float8 / 1e9, speed_n::bigint from visit",
-                micros("entered_at")
-            ),
-        );
-        if visits.len() != self.visits.len() {
-            return Err(format!(
-                "{} visits in Postgres, {} in truth",
-                visits.len(),
-                self.visits.len()
-            ));
-        }
-        for row in &visits {
-            let key = format!(
-                "{} {} {}",
-                row.get::<i64, _>(2),
-                row.get::<String, _>(0),
-                row.get::<String, _>(1)
-            );
-            let truth = self
-                .visits
-                .get(&key)
-                .ok_or_else(|| format!("visit {key} is not in truth"))?;
-            let same = truth["samples"] == row.get::<i64, _>(3)
-                && (truth["distance_m"].as_f64().unwrap() - row.get::<f64, _>(4)).abs()
-                    <= TOLERANCE
-                && truth["speed_n"] == row.get::<i64, _>(5);
-            if !same {
-                return Err(format!("visit {key} differs from {truth}"));
-            }
-        }
-        let panes = rows(
-            system,
-            format!(
-                "select sensor, traveler_type, {}, entered::bigint, present::bigint, speed_n::bigint,
-                    speed_sum::float8 / 1e9
-                 from pane where present > 0 or speed_n > 0",
-                micros("start_at")
-            ),
-        );
-        if panes.len() != self.panes.len() {
-            return Err(format!(
-                "{} panes in Postgres, {} in truth",
-                panes.len(),
-                self.panes.len()
-            ));
-        }
-        for row in &panes {
-            let slot = (row.get(0), row.get(1), row.get(2));
-            let truth = self
-                .panes
-                .get(&slot)
-                .ok_or_else(|| format!("pane {slot:?} is not in truth"))?;
-            let same = truth["entered"] == row.get::<i64, _>(3)
-                && truth["present"] == row.get::<i64, _>(4)
-                && truth["speed_n"] == row.get::<i64, _>(5)
-                && (truth["speed_sum"].as_f64().unwrap() - row.get::<f64, _>(6)).abs() <= 1e-6;
-            if !same {
-                return Err(format!("pane {slot:?} differs from {truth}"));
+    /// Compares windows of a minute that overlap, which the api makes from panes.
+    pub(crate) fn check_rolling(&self, system: &System) -> Result<(), String> {
+        let starts = || self.panes.values().map(|pane| micros(&pane["start"]));
+        let (first, last) = (starts().min().unwrap(), starts().max().unwrap());
+        let (start, end) = (timestamp(first), timestamp(last + PANE));
+        let series = system.get(&format!(
+            "/series?metric=entries,speed_avg,speed_min,speed_max&start={start}&end={end}&mode=rolling&window=60s&step=10s&fill=zero"
+        ))?;
+        let series = &series["series"][0];
+        let windows = series["entries"]["v"].as_array().unwrap().len();
+        for (at, window_end) in (0..windows).zip((first + PANE..).step_by(10_000_000)) {
+            let window = window_end - 6 * PANE..window_end;
+            let expected = self.window(&window);
+            for (metric, expected) in expected {
+                let answer = series[metric]["v"][at].as_f64().unwrap_or(0.0);
+                if (answer - expected).abs() > TOLERANCE {
+                    return Err(format!(
+                        "rolling {window:?} {metric}: {answer}, in truth {expected}"
+                    ));
+                }
             }
         }
         Ok(())
     }
 
-    /// All three.
+    /// The truth of a window of all sensors and types.
+    fn window(&self, window: &Range<i64>) -> [(&'static str, f64); 4] {
+        let inside = self
+            .panes
+            .values()
+            .filter(|pane| window.contains(&micros(&pane["start"])));
+        let (mut entered, mut n, mut sum) = (0.0, 0.0, 0.0);
+        let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+        for pane in inside {
+            let of = |name: &str| pane[name].as_f64().unwrap_or(0.0);
+            entered += of("entered");
+            if of("speed_n") > 0.0 {
+                n += of("speed_n");
+                sum += of("speed_sum");
+                least = least.min(of("speed_min"));
+                most = most.max(of("speed_max"));
+            }
+        }
+        let or_none = |value: f64| if n > 0.0 { value } else { 0.0 };
+        [
+            ("entries", entered),
+            ("speed_avg", or_none(sum / n)),
+            ("speed_min", or_none(least)),
+            ("speed_max", most),
+        ]
+    }
+
+    /// Compares the rows in Postgres, which are read in the shape of the truth file.
+    pub(crate) fn check_postgres(&self, system: &System) -> Result<(), String> {
+        let visits = documents(system, VISITS, visit_key);
+        compare("stored visit", &self.visits, &visits, &VISIT_FIELDS)?;
+        let fields = [
+            "entered",
+            "present",
+            "speed_n",
+            "speed_sum",
+            "speed_min",
+            "speed_max",
+        ];
+        compare(
+            "stored pane",
+            &self.panes,
+            &documents(system, PANES, pane_key),
+            &fields,
+        )
+    }
+
+    /// All of them.
     pub(crate) fn check(&self, system: &System) -> Result<(), String> {
         self.check_visits(system)?;
         self.check_series(system)?;
+        self.check_rolling(system)?;
         self.check_postgres(system)
     }
+}
+
+/// Runs a query that gives JSON documents.
+fn documents(
+    system: &System,
+    sql: &str,
+    key: impl Fn(&Value) -> String,
+) -> BTreeMap<String, Value> {
+    let rows = rows(system, sql.to_owned());
+    let documents = rows.iter().map(|row| {
+        let text: String = row.get(0);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        (key(&document), document)
+    });
+    documents.collect()
 }
 
 /// Runs a query and fetches everything.
@@ -244,13 +279,9 @@ fn compare(
             .get(key)
             .ok_or_else(|| format!("{what} {key} is missing"))?;
         for field in fields {
-            let (a, b) = (expected[field].as_f64(), found[field].as_f64());
-            let same = match (a, b) {
-                (Some(a), Some(b)) => (a - b).abs() <= TOLERANCE,
-                (a, b) => a == b,
-            };
-            if !same {
-                return Err(format!("{what} {key}: {field} is {b:?}, in truth {a:?}"));
+            let (a, b) = (&expected[field], &found[field]);
+            if !is_same(a, b) {
+                return Err(format!("{what} {key}: {field} is {b}, in truth {a}"));
             }
         }
     }
@@ -258,6 +289,25 @@ fn compare(
         Some(key) => Err(format!("{what} {key} is not in truth")),
         None => Ok(()),
     }
+}
+
+/// Numbers within the tolerance, instants however they are written, everything else literally.
+fn is_same(a: &Value, b: &Value) -> bool {
+    let instant = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
+    match ((a.as_f64(), b.as_f64()), (instant(a), instant(b))) {
+        ((Some(a), Some(b)), _) => (a - b).abs() <= TOLERANCE,
+        (_, (Some(a), Some(b))) => a == b,
+        _ => a == b,
+    }
+}
+
+fn pane_key(pane: &Value) -> String {
+    format!(
+        "{} {} {}",
+        micros(&pane["start"]),
+        string(pane, "sensor"),
+        string(pane, "traveler_type")
+    )
 }
 
 fn visit_key(visit: &Value) -> String {

@@ -54,6 +54,8 @@ impl System {
             .args(flags)
             // Ticks close visits and settle panes: a test need not wait for the usual ten seconds.
             .env("FOOTFALL_TICK_INTERVAL", "2s")
+            // Metrics of the consumers move with their reports.
+            .env("FOOTFALL_STATS_INTERVAL", "1s")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -119,6 +121,20 @@ impl System {
 
     pub(crate) fn mqtt(&self) -> String {
         self.address("mqtt")
+    }
+
+    /// The sum of a process's metric over all series whose labels contain `labels`.
+    pub(crate) fn metric(&self, process: &str, name: &str, labels: &str) -> Option<f64> {
+        let run = self.run_json()?;
+        let admin = run["admin"][process].as_str()?;
+        let (_, metrics) = http_get(&format!("{admin}/metrics")).ok()?;
+        let values = metrics.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let found = series.strip_prefix(name)?;
+            let is_it = (found.is_empty() || found.starts_with('{')) && found.contains(labels);
+            is_it.then(|| value.parse::<f64>().ok()).flatten()
+        });
+        values.reduce(|sum, value| sum + value)
     }
 
     /// Process id of a child of `up`.

@@ -126,9 +126,12 @@ fn killing_the_stores_changes_no_number() {
 fn two_consumers_share_the_load_while_one_is_added_and_one_is_stopped() {
     let mut system = System::start(&["--consumers", "2"]);
     let file = system.file("truth.jsonl");
-    let mut fleet = system.simulate(&file, &lapse("160000", "13"));
+    let mut fleet = system.simulate(&file, &lapse("240000", "13"));
     for role in ["consumer-1", "consumer-0"] {
         std::thread::sleep(Duration::from_secs(1));
+        system.wait("both have partitions", Duration::from_secs(20), |system| {
+            both_share(system)
+        });
         assert!(
             fleet.is_running(),
             "the fleet was done before {role} was stopped"
@@ -144,6 +147,12 @@ fn two_consumers_share_the_load_while_one_is_added_and_one_is_stopped() {
             }
         });
     }
+    system.wait(
+        "both have partitions again",
+        Duration::from_secs(20),
+        |system| both_share(system),
+    );
+    assert!(fleet.is_running(), "the fleet was done before they shared");
     fleet.finish(Duration::from_secs(240));
     check(&mut system, &Truth::read(&file));
     system.stop();
@@ -160,8 +169,20 @@ fn a_wiped_redis_is_right_again_within_half_a_minute() {
         "the fleet was done before Redis was wiped"
     );
     flush_all(&system);
+    let wiped = Instant::now();
     fleet.finish(Duration::from_secs(240));
     let truth = Truth::read(&file);
+    // Most of these visits are still open, so this is the live view.
+    system.wait(
+        "the live view is right",
+        Duration::from_secs(30),
+        |system| truth.check_series(system),
+    );
+    assert!(
+        wiped.elapsed() < Duration::from_secs(30),
+        "it took {:?}",
+        wiped.elapsed()
+    );
     check(&mut system, &truth);
     // Wiped once more at rest: nothing arrives but ticks, and the view must still come back.
     flush_all(&system);
@@ -195,9 +216,10 @@ fn while_kafka_is_away_nothing_is_acknowledged_and_nothing_is_lost_after() {
     std::thread::sleep(Duration::from_secs(18));
     let after = pubacks(&system);
     system.signal("kafka", "CONT");
-    assert_eq!(
-        before, after,
-        "a publish was acknowledged that Kafka does not have"
+    assert!(
+        before > 0.0 && after <= before,
+        "{} publishes were acknowledged that Kafka does not have",
+        after - before
     );
     fleet.finish(Duration::from_secs(240));
     check(&mut system, &Truth::read(&file));
@@ -220,9 +242,12 @@ fn a_broker_that_kafka_itself_does_not_list_is_found_again() {
     system.wait(
         "a client loses every address",
         Duration::from_secs(60),
-        |system| match gateway_metric(system, "footfall_gateway_kafka_clients_renewed_total") {
-            0 => Err("it has not yet".to_owned()),
-            _ => Ok(()),
+        |system| {
+            let name = "footfall_gateway_kafka_clients_renewed_total";
+            let is_renewed = gateway_metric(system, name) > 0.0;
+            is_renewed
+                .then_some(())
+                .ok_or_else(|| "it has not yet".to_owned())
         },
     );
     assert!(fleet.is_running(), "the fleet was done before the fault");
@@ -257,19 +282,24 @@ fn live_headers(system: &System) -> Result<(), String> {
 }
 
 /// How many PUBACKs the gateway has sent.
-fn pubacks(system: &System) -> u64 {
+fn pubacks(system: &System) -> f64 {
     gateway_metric(system, "footfall_gateway_puback_seconds_count")
 }
 
-/// A counter without labels of the first gateway.
-fn gateway_metric(system: &System, name: &str) -> u64 {
-    let run = system.run_json().unwrap();
-    let url = format!("{}/metrics", run["admin"]["gateway-0"].as_str().unwrap());
-    let (_, metrics) = crate::harness::http_get(&url).unwrap();
-    let value = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value
-        .and_then(|value| value.parse().ok())
-        .unwrap_or_else(|| panic!("no count {name} in\n{metrics}"))
+fn gateway_metric(system: &System, name: &str) -> f64 {
+    let value = system.metric("gateway-0", name, "");
+    value.unwrap_or_else(|| panic!("the gateway has no metric {name}"))
+}
+
+/// Whether both consumers have partitions of movements.
+fn both_share(system: &System) -> Result<(), String> {
+    ["consumer-0", "consumer-1"]
+        .into_iter()
+        .try_for_each(|consumer| {
+            let name = "footfall_consumer_assigned_partitions";
+            match system.metric(consumer, name, "fold=\"movement\"") {
+                Some(partitions) if partitions > 0.0 => Ok(()),
+                other => Err(format!("{consumer} has {other:?} partitions")),
+            }
+        })
 }
