@@ -1,6 +1,6 @@
 //! Whether a Kafka client still knows an address to ask.
 //!
-//! librdkafka 2.10 to 2.15 forgets every broker, the bootstrap servers too, when a metadata response names none; and
+//! librdkafka since 2.10 forgets every broker, the bootstrap servers too, when a metadata response names none; and
 //! then, if that response stops the re-bootstrap that was just scheduled, it asks nobody ever again (confluentinc/librdkafka
 //! issue 5301; seen here with a single broker that was frozen past its session and fenced itself). Nothing inside the
 //! client mends that, so its owner makes a new one.

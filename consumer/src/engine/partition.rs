@@ -1,5 +1,5 @@
-//! One partition in memory: its fold, and every decision about it. No client in here: the protocol's model drives the
-//! same code as the worker does.
+//! One partition in memory: its fold, and every decision about it. No client in here, so that tests drive the same code
+//! as the worker does.
 //!
 //! The offsets of a partition stand in this order, always:
 //! `saved ≤ from ≤ next`: what the ledger has, what it has once the checkpoint under way is saved, what is folded.
