@@ -9,7 +9,7 @@ use tracing::{error, warn};
 
 use super::job::Verdict;
 use super::owner::Shared;
-use super::partition::Partition;
+use super::partition::{LogTurn, Partition, snapshot_turn};
 use super::watch::Watch;
 use crate::store::checkpoint::{self, RowStatement};
 use crate::store::live::{self, Flushed};
@@ -170,9 +170,16 @@ where
             .iter()
             .map(|partition| partition.unsaved_bytes())
             .sum();
+        let turn = snapshot_turn(partitions);
         let checkpoints: Vec<_> = partitions
             .iter_mut()
-            .filter_map(|partition| partition.begin_checkpoint())
+            .filter_map(|partition| {
+                partition.begin_checkpoint(if turn == Some(partition.id) {
+                    LogTurn::Snapshot
+                } else {
+                    LogTurn::Delta
+                })
+            })
             .collect();
         if checkpoints.is_empty() {
             return;

@@ -79,6 +79,23 @@ pub(crate) struct Restored<F> {
     pub(crate) snapshot_bytes: usize,
 }
 
+/// What a checkpoint writes into the state log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogTurn {
+    Delta,
+    Snapshot,
+}
+
+/// The partition whose turn it is to write a snapshot: the most overdue one. Only one in a checkpoint, because partitions
+/// grow alike and their snapshots, held at the same time, would double the memory of a worker.
+pub(crate) fn snapshot_turn<F: Fold>(partitions: &[&mut Partition<F>]) -> Option<i32> {
+    partitions
+        .iter()
+        .filter_map(|partition| Some((partition.snapshot_due()?, partition.id)))
+        .max()
+        .map(|(_, id)| id)
+}
+
 impl<F: Fold> Partition<F> {
     /// A partition as it is acquired: the state at the ledger's offset, a live view that is to be opened.
     pub(crate) fn acquired(id: i32, epoch: i64, restored: Restored<F>) -> Self {
@@ -179,14 +196,21 @@ impl<F: Fold> Partition<F> {
         self.live.reseed = Some(true);
     }
 
+    /// How many bytes of deltas the next snapshot would replace, if they have outgrown the last one: so the cost of
+    /// snapshots is amortised.
+    pub(crate) fn snapshot_due(&self) -> Option<usize> {
+        let (deltas, snapshot) = self.log_bytes;
+        (deltas >= DELTA_BYTES_MIN.max(snapshot)).then_some(deltas)
+    }
+
     /// The checkpoint that brings the ledger to the present offset; `None` when it is there.
-    pub(crate) fn begin_checkpoint(&mut self) -> Option<Checkpoint<F::Rows>> {
+    pub(crate) fn begin_checkpoint(&mut self, log: LogTurn) -> Option<Checkpoint<F::Rows>> {
         if self.broken || self.delta.from() == self.next {
             return None;
         }
         let rows = self.fold.drain_rows();
         let delta = std::mem::replace(&mut self.delta, Delta::new(self.next));
-        let log = self.log_write(&delta);
+        let log = self.log_write(&delta, log);
         self.live.gone_under_way.append(&mut self.live.gone_new);
         Some(Checkpoint {
             partition: self.id,
@@ -200,10 +224,8 @@ impl<F: Fold> Partition<F> {
         })
     }
 
-    /// A delta, or a snapshot when the deltas have outgrown the last one: the cost of snapshots is amortised.
-    fn log_write(&mut self, delta: &Delta) -> LogWrite {
-        let (deltas, snapshot) = self.log_bytes;
-        if F::SMALL || deltas >= DELTA_BYTES_MIN.max(snapshot) {
+    fn log_write(&mut self, delta: &Delta, turn: LogTurn) -> LogWrite {
+        if F::SMALL || turn == LogTurn::Snapshot {
             let bytes = lz4_flex::block::compress_prepend_size(&self.fold.snapshot());
             self.log_bytes = (0, bytes.len());
             return LogWrite::Snapshot(bytes);

@@ -7,7 +7,7 @@ use domain::time::Micros;
 
 use super::delta::Delta;
 use super::job::{DeadRecord, LogWrite};
-use super::partition::{Folded, Partition, Restored};
+use super::partition::{Folded, LogTurn, Partition, Restored, snapshot_turn};
 
 /// Adds up bytes; `p` panics half way, `x` cannot be read.
 #[derive(Debug, Default, PartialEq)]
@@ -140,16 +140,19 @@ fn a_record_is_folded_only_at_the_expected_offset() {
 #[test]
 fn a_checkpoint_takes_everything_since_the_last_one_and_nothing_twice() {
     let mut partition = acquired_at(0);
-    assert!(partition.begin_checkpoint().is_none(), "nothing was folded");
+    assert!(
+        partition.begin_checkpoint(LogTurn::Delta).is_none(),
+        "nothing was folded"
+    );
     fold(&mut partition, 0, b"a");
     fold(&mut partition, 1, b"x");
-    let first = partition.begin_checkpoint().unwrap();
+    let first = partition.begin_checkpoint(LogTurn::Delta).unwrap();
     assert_eq!((first.from, first.to), (0, 2));
     assert_eq!(first.rows.0.len(), 1);
     assert_eq!(first.dead.len(), 1);
     assert_eq!(partition.saved(), 0, "not before the ledger says so");
     fold(&mut partition, 2, b"b");
-    let second = partition.begin_checkpoint().unwrap();
+    let second = partition.begin_checkpoint(LogTurn::Delta).unwrap();
     assert_eq!((second.from, second.to), (2, 3));
     assert_eq!((second.rows.0.len(), second.dead.len()), (1, 0));
 }
@@ -171,7 +174,8 @@ fn deltas_give_the_state_back_and_snapshots_replace_them_when_they_have_grown() 
         .take(300_000)
         .collect();
         fold(&mut partition, offset, &value);
-        match partition.begin_checkpoint().unwrap().log {
+        let turn = snapshot_turn(&[&mut partition]).map_or(LogTurn::Delta, |_| LogTurn::Snapshot);
+        match partition.begin_checkpoint(turn).unwrap().log {
             LogWrite::Delta(bytes) => {
                 state.1 = Delta::replay(&bytes, state.1, |offset, value| {
                     state.0.apply(value.unwrap()[0], offset);
@@ -187,6 +191,29 @@ fn deltas_give_the_state_back_and_snapshots_replace_them_when_they_have_grown() 
         assert_eq!(state.0.snapshot(), partition_state(&mut partition));
     }
     assert!((1..20).contains(&snapshots), "{snapshots} snapshots");
+}
+
+#[test]
+fn one_partition_at_a_time_writes_a_snapshot_and_the_most_overdue_first() {
+    let with_deltas = |id: i32, delta_bytes: usize, snapshot_bytes: usize| {
+        let restored = Restored {
+            fold: Sum::default(),
+            next: 0,
+            delta_bytes,
+            snapshot_bytes,
+        };
+        Partition::acquired(id, 1, restored)
+    };
+    let mut fresh = with_deltas(0, 100, 10);
+    let mut due = with_deltas(1, 3 << 20, 2 << 20);
+    let mut overdue = with_deltas(2, 4 << 20, 2 << 20);
+    let mut large = with_deltas(3, 5 << 20, 6 << 20);
+    assert_eq!(
+        snapshot_turn(&[&mut fresh, &mut due, &mut overdue, &mut large]),
+        Some(2)
+    );
+    assert_eq!(snapshot_turn(&[&mut due, &mut large]), Some(1));
+    assert_eq!(snapshot_turn(&[&mut fresh, &mut large]), None);
 }
 
 /// The state, read through the live view.
@@ -205,7 +232,7 @@ fn partition_state(partition: &mut Partition<Sum>) -> Vec<u8> {
 fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
     let mut partition = acquired_at(0);
     fold(&mut partition, 0, b"a");
-    let saved = partition.begin_checkpoint().unwrap();
+    let saved = partition.begin_checkpoint(LogTurn::Delta).unwrap();
     partition.checkpoint_saved(saved.to);
     fold(&mut partition, 1, b"b");
     let hook = std::panic::take_hook();
@@ -215,7 +242,7 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
     );
     std::panic::set_hook(hook);
     assert!(
-        partition.begin_checkpoint().is_none(),
+        partition.begin_checkpoint(LogTurn::Delta).is_none(),
         "nothing of a broken state leaves"
     );
     assert!(
@@ -245,7 +272,7 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
     );
     let total = u64::from(b'a') + u64::from(b'b') + u64::from(b'c');
     assert_eq!(partition_state(&mut partition), total.to_le_bytes());
-    let checkpoint = partition.begin_checkpoint().unwrap();
+    let checkpoint = partition.begin_checkpoint(LogTurn::Delta).unwrap();
     assert_eq!(
         (checkpoint.from, checkpoint.to, checkpoint.dead.len()),
         (1, 4, 1)
@@ -268,7 +295,7 @@ fn a_field_leaves_the_live_view_only_after_postgres_has_its_rows() {
         })
     };
     assert_eq!(gone(&mut partition), Some(0));
-    let checkpoint = partition.begin_checkpoint().unwrap();
+    let checkpoint = partition.begin_checkpoint(LogTurn::Delta).unwrap();
     assert_eq!(gone(&mut partition), None);
     partition.checkpoint_saved(checkpoint.to);
     assert_eq!(gone(&mut partition), Some(1));
