@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test';
-import { open, publish } from './support';
+import { open, publish, publishWithPaho } from './support';
 
 test('a count changes live while somebody publishes', async ({ page }) => {
   await open(page);
@@ -17,6 +17,8 @@ test('a count changes live while somebody publishes', async ({ page }) => {
   }
 
   await expect.poll(counted).toBeGreaterThanOrEqual(before + 5);
+  await publishWithPaho(`${sensor}-paho`, 4);
+  await expect.poll(counted).toBeGreaterThanOrEqual(before + 9);
   await expect(page.locator('h1')).toContainText(/\d/);
   await expect(page.getByTestId('status')).toContainText('Live');
   expect(await page.evaluate(() => 'notReloaded' in window)).toBe(true);

@@ -82,10 +82,21 @@ export function publish(sensor: string, traveler: string, x: number): Promise<vo
   const payload = JSON.stringify({ traveler_id: traveler, x, y: 1.5 });
   const topic = `footfall/main/${sensor}/positions`;
   const args = ['-h', host, '-p', port, '-q', '1', '-i', `e2e-${traveler}-${x}`, '-t', topic, '-m', payload];
+  return run('mosquitto_pub', args);
+}
+
+/** One position each of so many travelers, published by paho. */
+export function publishWithPaho(sensor: string, travelers: number): Promise<void> {
+  const [host = '', port = ''] = (process.env.FOOTFALL_MQTT_ADDR ?? '').split(':');
+  const script = new URL('../../tests/clients/publish_paho.py', import.meta.url).pathname;
+  return run('/usr/bin/python3', [script, host, port, sensor, `${travelers}`]);
+}
+
+function run(program: string, args: string[]): Promise<void> {
   return new Promise((done, fail) => {
-    const child = spawn('mosquitto_pub', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
     child.once('error', fail);
-    child.once('exit', (code) => (code === 0 ? done() : fail(new Error(`mosquitto_pub ended with ${code}`))));
+    child.once('exit', (code) => (code === 0 ? done() : fail(new Error(`${program} ended with ${code}`))));
   });
 }
 
