@@ -356,6 +356,36 @@ fn what_cannot_work_is_said_before_anything_starts() {
 }
 
 #[test]
+fn a_folder_of_somebody_else_is_left_as_it_is() {
+    let workdir = tempfile::tempdir().unwrap();
+    let home = workdir.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("thesis.txt"), "years of work").unwrap();
+    let down = output(workdir.path(), &["down", "--dir", "home"]);
+    assert!(
+        down.status.success() && text(&down).contains("nothing runs in home"),
+        "{}",
+        text(&down)
+    );
+    for fresh in [&[][..], &["--fresh"]] {
+        let args = ["up", "--dir", "home", "--http", "127.0.0.1:0"];
+        let args = [&args, &["--mqtt", "127.0.0.1:0"][..], fresh].concat();
+        let refused = output(workdir.path(), &args);
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+        assert!(
+            text(&refused).contains("expected a new or empty folder with `--dir`"),
+            "{}",
+            text(&refused)
+        );
+    }
+    let left: Vec<_> = std::fs::read_dir(&home)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["thesis.txt"]);
+}
+
+#[test]
 fn the_environment_file_is_read_and_what_is_set_wins() {
     let workdir = tempfile::tempdir().unwrap();
     std::fs::write(
