@@ -40,6 +40,14 @@ pub(crate) fn reader(kafka: &KafkaArgs, group: &str) -> anyhow::Result<BaseConsu
         .with_context(|| format!("connecting to Kafka at {}", kafka.kafka))
 }
 
+/// Which cluster this Kafka is.
+pub(crate) fn cluster_id(kafka: &KafkaArgs) -> anyhow::Result<String> {
+    reader(kafka, "footfall-look")?
+        .client()
+        .fetch_cluster_id(REQUEST)
+        .with_context(|| format!("Kafka at {} does not say which cluster it is", kafka.kafka))
+}
+
 /// The topics with the prefix, in order of name. Kafka's own stay hidden.
 pub(crate) fn topics(kafka: &KafkaArgs) -> anyhow::Result<Vec<TopicOffsets>> {
     let reader = reader(kafka, "footfall-look")?;

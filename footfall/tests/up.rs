@@ -356,6 +356,34 @@ fn what_cannot_work_is_said_before_anything_starts() {
 }
 
 #[test]
+fn tables_that_were_made_from_another_kafka_are_refused_before_any_role_starts() {
+    let servers = ["--gateways", "0", "--apis", "0", "--simulate", "none"];
+    let mock = [&servers[..], &["--kafka", "mock", "--fresh"]].concat();
+    let mut up = Up::start(tempfile::tempdir().unwrap(), &mock);
+    let url = up.postgres_url();
+    up.wait_for("the note of a consumer", STARTS_WITHIN, |_| {
+        execute(&url, "select 1 / count(*) from log_origin").is_ok()
+    });
+    up.signal(Signal::INT);
+    let (code, workdir) = up.end();
+    assert_eq!(code, Some(0));
+
+    let ports = ["--kafka-port", "0", "--postgres-port", "0"];
+    let refused = footfall(workdir.path(), &["up", "--redis-port", "0"])
+        .args(ports)
+        .args(servers)
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("belongs to another Kafka (cluster mockCluster"),
+        "{}",
+        text(&refused)
+    );
+    assert_eq!(processes_in(workdir.path()), Vec::<String>::new());
+}
+
+#[test]
 fn a_folder_of_somebody_else_is_left_as_it_is() {
     let workdir = tempfile::tempdir().unwrap();
     let home = workdir.path().join("home");

@@ -22,8 +22,8 @@ pub(crate) enum Slot<F: Fold> {
     Active(Box<Partition<F>>),
     /// The fold panicked at `poison`; the records since then wait until the state is made again.
     Rebuilding(Box<Rebuilding<F>>),
-    /// It cannot go on without a person.
-    Stopped,
+    /// It cannot go on without a person, who is told why.
+    Stopped { why: String },
 }
 
 #[derive(Debug)]
