@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chassis::admin::{self, Health};
 use chassis::clock::Clock;
-use chassis::shutdown;
+use chassis::{port, shutdown};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -86,9 +86,7 @@ impl Gateway {
             stop.cancel();
             return Ok(None);
         };
-        let listener = TcpListener::bind(checked.mqtt_bind).await;
-        let listener = listener
-            .with_context(|| format!("--mqtt-bind: cannot listen on {}", checked.mqtt_bind))?;
+        let listener = port::listen(checked.mqtt_bind, "the gateway", "--mqtt-bind").await?;
         let gateway = Self {
             mqtt_address: listener
                 .local_addr()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::port::Holder;
+use chassis::port::Holder;
 
 /// Why a stack, or one of its servers, could not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -78,6 +78,12 @@ pub(crate) fn wipe_outside(folder: &Folder) -> Result<()> {
     }
 }
 
+/// Where Postgres keeps the data of a stack if that is not in its folder.
+#[must_use]
+pub fn data_outside(folder: &Folder) -> Option<PathBuf> {
+    elsewhere(folder)
+}
+
 /// Where the note says that the cluster is; only ever below our own place, whatever the note says.
 fn elsewhere(folder: &Folder) -> Option<PathBuf> {
     let noted = PathBuf::from(fs::read_to_string(folder.data(NAME).join(ELSEWHERE)).ok()?);
