@@ -12,8 +12,8 @@ use stack::folder::FolderLock;
 use stack::leftover::end_leftovers;
 use stack::{Folder, Signal};
 
-use crate::output;
 use crate::run_file::RunFile;
+use crate::{output, up};
 
 /// `up` promises to end within 15 s.
 const UP_PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +60,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     RunFile::remove(&folder)?;
     output::say(&if has_ended {
-        format!("nothing runs in {shown} any more; its data is kept")
+        let places = up::places(&folder, &args.dir);
+        format!("nothing runs in {shown} any more; its data is kept in {places}")
     } else {
         format!("nothing runs in {shown}")
     });

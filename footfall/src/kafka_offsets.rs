@@ -84,8 +84,8 @@ pub(crate) struct Lag {
     pub(crate) committed: usize,
     /// All partitions of the topic.
     pub(crate) partitions: usize,
-    /// Records after the committed offsets.
-    pub(crate) records: i64,
+    /// Records after the committed offsets; `None` when one of those lies outside of the log.
+    pub(crate) records: Option<i64>,
 }
 
 /// The lag of a group on every topic for which it ever committed. What is expired counts as read.
@@ -112,15 +112,16 @@ pub(crate) fn lag(
         let read = |(partition, (low, high)): (&i32, &(i64, i64))| {
             let element = committed.find_partition(&topic.name, *partition)?;
             let next = element.offset().to_raw().filter(|offset| *offset >= 0)?;
-            Some((high - next.max(*low)).max(0))
+            // What is expired counts as read; what does not exist yet cannot have been.
+            Some((next <= *high).then(|| high - next.max(*low)))
         };
-        let behind: Vec<i64> = topic.partitions.iter().filter_map(read).collect();
+        let behind: Vec<Option<i64>> = topic.partitions.iter().filter_map(read).collect();
         if !behind.is_empty() {
             lags.push(Lag {
                 topic: topic.name.clone(),
                 committed: behind.len(),
                 partitions: topic.partitions.len(),
-                records: behind.iter().sum(),
+                records: behind.into_iter().sum(),
             });
         }
     }

@@ -7,42 +7,20 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use stack::{Identity, Signal};
+
+mod command;
+use command::{footfall, output, text};
 
 /// `up` promises to have ended everything by then.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Generous: the machine may be busy with other tests.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
-
-/// The binary in an environment of its own: what the tester has set must not matter.
-fn footfall(workdir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_footfall"));
-    command.args(args).current_dir(workdir);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("FOOTFALL_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
-fn output(workdir: &Path, args: &[&str]) -> Output {
-    footfall(workdir, args).output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
 
 /// A running `up` with servers at free ports. Ended with its children when dropped.
 struct Up {
@@ -210,6 +188,17 @@ fn what_dies_is_started_again_and_ctrl_c_ends_everything_and_keeps_the_data() {
         assert!(text(&status).contains(name), "{}", text(&status));
     }
 
+    let redis = Identity::of(up.pids()["redis"]).unwrap();
+    assert!(redis.signal(Signal::STOP));
+    let status = output(up.workdir.path(), &["status"]);
+    assert_eq!(status.status.code(), Some(1), "{}", text(&status));
+    assert!(
+        text(&status).contains("redis") && text(&status).contains("does not answer"),
+        "a frozen server has a pid too: {}",
+        text(&status)
+    );
+    assert!(redis.signal(Signal::CONT));
+
     up.signal(Signal::INT);
     let (code, workdir) = up.end();
     assert_eq!(code, Some(0));
@@ -295,67 +284,6 @@ fn a_killed_up_takes_its_children_along_and_down_ends_a_living_one() {
 }
 
 #[test]
-fn what_cannot_work_is_said_before_anything_starts() {
-    let workdir = tempfile::tempdir().unwrap();
-    let refused = |args: &[&str], sentence: &str| {
-        let output = output(workdir.path(), args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
-        assert!(
-            text(&output).contains(sentence),
-            "{args:?}: {}",
-            text(&output)
-        );
-    };
-    refused(
-        &["up", "--gateways", "many"],
-        "invalid value 'many' for '--gateways <N>'",
-    );
-    refused(
-        &["up", "--kafka", "reall"],
-        "expected real, mock or bootstrap servers",
-    );
-    refused(
-        &["up", "--partitions", "movements=3"],
-        "--partitions is \"movements\", expected the name of a topic",
-    );
-    refused(&["topics"], "nothing runs in .footfall");
-    refused(&["config", "nonsense"], "nonsense is no subcommand");
-    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = held.local_addr().unwrap().to_string();
-    let sentence = format!("is taken by process {}", std::process::id());
-    refused(
-        &["up", "--mqtt", "127.0.0.1:0", "--http", &address],
-        &sentence,
-    );
-    assert!(
-        !workdir.path().join(".footfall/kafka").exists(),
-        "something was started"
-    );
-
-    let nothing_installed = footfall(
-        workdir.path(),
-        &[
-            "up",
-            "--kafka",
-            "mock",
-            "--http",
-            "127.0.0.1:0",
-            "--mqtt",
-            "127.0.0.1:0",
-        ],
-    )
-    .env("PATH", "/nonexistent")
-    .output()
-    .unwrap();
-    assert_eq!(nothing_installed.status.code(), Some(2));
-    assert!(
-        text(&nothing_installed).contains("redis-server was not found: install it with `"),
-        "{}",
-        text(&nothing_installed)
-    );
-}
-
-#[test]
 fn tables_that_were_made_from_another_kafka_are_refused_before_any_role_starts() {
     let servers = ["--gateways", "0", "--apis", "0", "--simulate", "none"];
     let mock = [&servers[..], &["--kafka", "mock", "--fresh"]].concat();
@@ -381,74 +309,4 @@ fn tables_that_were_made_from_another_kafka_are_refused_before_any_role_starts()
         text(&refused)
     );
     assert_eq!(processes_in(workdir.path()), Vec::<String>::new());
-}
-
-#[test]
-fn a_folder_of_somebody_else_is_left_as_it_is() {
-    let workdir = tempfile::tempdir().unwrap();
-    let home = workdir.path().join("home");
-    std::fs::create_dir(&home).unwrap();
-    std::fs::write(home.join("thesis.txt"), "years of work").unwrap();
-    let down = output(workdir.path(), &["down", "--dir", "home"]);
-    assert!(
-        down.status.success() && text(&down).contains("nothing runs in home"),
-        "{}",
-        text(&down)
-    );
-    for fresh in [&[][..], &["--fresh"]] {
-        let args = ["up", "--dir", "home", "--http", "127.0.0.1:0"];
-        let args = [&args, &["--mqtt", "127.0.0.1:0"][..], fresh].concat();
-        let refused = output(workdir.path(), &args);
-        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
-        assert!(
-            text(&refused).contains("expected a new or empty folder with `--dir`"),
-            "{}",
-            text(&refused)
-        );
-    }
-    let left: Vec<_> = std::fs::read_dir(&home)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    assert_eq!(left, ["thesis.txt"]);
-}
-
-#[test]
-fn the_environment_file_is_read_and_what_is_set_wins() {
-    let workdir = tempfile::tempdir().unwrap();
-    std::fs::write(
-        workdir.path().join(".env"),
-        "FOOTFALL_GATEWAYS=3\nFOOTFALL_APIS=2\n",
-    )
-    .unwrap();
-    let shown = footfall(workdir.path(), &["config", "up"])
-        .env("FOOTFALL_APIS", "4")
-        .output()
-        .unwrap();
-    let line = |name: &str| {
-        text(&shown)
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap()
-            .to_owned()
-    };
-    assert!(
-        line("FOOTFALL_GATEWAYS").contains(" 3 ") && line("FOOTFALL_APIS").contains(" 4 "),
-        "{}",
-        text(&shown)
-    );
-    assert!(
-        line("FOOTFALL_CONSUMERS").contains(" 1 "),
-        "{}",
-        text(&shown)
-    );
-
-    std::fs::write(workdir.path().join(".env"), "FOOTFALL_GATEWAYS=many\n").unwrap();
-    let refused = output(workdir.path(), &["config", "up"]);
-    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
-    assert!(
-        text(&refused).contains("'many' for '--gateways"),
-        "{}",
-        text(&refused)
-    );
 }

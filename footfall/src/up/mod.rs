@@ -9,16 +9,17 @@ mod registry;
 mod roles;
 mod supervise;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use chassis::kafka::KafkaArgs;
 use chassis::telemetry::LogArgs;
+use chassis::url::without_password;
 use consumer::origin;
 use domain::topic::SENSOR_MOVEMENTS;
 use sqlx::{Connection, PgConnection};
-use stack::url::without_password;
-use stack::{Stack, StackError, Topic};
+use stack::{Folder, Stack, StackError, Topic};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
@@ -67,9 +68,17 @@ pub(crate) async fn run(
     outcome?;
     output::say(&format!(
         "everything has ended; data and logs are in {}",
-        args.dir.display()
+        places(&folder, &args.dir)
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder of a stack, and where else it keeps data.
+pub(crate) fn places(folder: &Folder, dir: &Path) -> String {
+    match stack::data_outside(folder) {
+        Some(outside) => format!("{} and {}", dir.display(), outside.display()),
+        None => dir.display().to_string(),
+    }
 }
 
 /// A log that begins empty does not go with tables that were made from another one.
@@ -105,6 +114,13 @@ async fn start_stack(args: &Args) -> Result<Stack, StackError> {
             None => "not ours, used as it is".to_owned(),
         };
         output::say(&format!("{name:<10} {address} ({origin})"));
+    }
+    if let Some(outside) = stack::data_outside(stack.folder()) {
+        output::say(&format!(
+            "postgres   data in {}, because its account cannot reach {}",
+            outside.display(),
+            args.dir.display()
+        ));
     }
     Ok(stack)
 }
