@@ -512,3 +512,30 @@ async fn a_worker_with_a_stopped_partition_is_not_ready_and_says_why() {
     not_ready(&admin, "FAIL movement-0: partition 1 is stopped: ").await;
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_days_leaves_the_default_partition_and_a_clock_of_2021_stays_there() {
+    let site = Site::new().await;
+    for age in ["5 days", "3 days", "1700 days"] {
+        let sql =
+            "insert into sensor_up (hour_at, sensor, up) values (now() - $1::interval, 's', '')";
+        sqlx::query(sql)
+            .bind(age)
+            .execute(&site.pool)
+            .await
+            .unwrap();
+    }
+    let running = site.start(&[]);
+    eventually("only the row of 2021 is left", || async {
+        let sql =
+            "select (select count(*) from sensor_up_default), (select count(*) from sensor_up)";
+        let (default, all): (i64, i64) = sqlx::query_as(sql).fetch_one(&site.pool).await.unwrap();
+        if (default, all) == (1, 3) {
+            Ok(())
+        } else {
+            Err(format!("{default} of {all} rows in the default partition"))
+        }
+    })
+    .await;
+    running.stop().await;
+}
