@@ -8,8 +8,9 @@ pub const HIDDEN: &str = "***";
 /// Parts of a parameter's name that make its value a secret.
 const SECRET: [&str; 5] = ["pass", "pwd", "secret", "token", "key"];
 
-/// A URL fit for a message or a log: the password before the host and every secret parameter are hidden. What is neither a URL
-/// nor an address is hidden as a whole, because nobody knows where in it a secret would be.
+/// A URL fit for a message or a log: the password before the host and every secret parameter are hidden.
+///
+/// What is neither a URL nor an address is hidden as a whole, because nobody knows where in it a secret would be.
 ///
 /// ```
 /// use chassis::url::without_password;

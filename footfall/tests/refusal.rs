@@ -229,3 +229,32 @@ fn config_checks_what_the_roles_would_check_and_keeps_secrets() {
     let shown = config(&words, &[]);
     assert!(shown.status.success(), "{}", text(&shown));
 }
+
+#[test]
+fn a_role_names_the_process_that_holds_its_port_and_logs_its_configuration() {
+    let workdir = tempfile::tempdir().unwrap();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap().to_string();
+    let sentence = format!("is taken by process {}", std::process::id());
+    for (role, flag) in [
+        ("api", "--http-bind"),
+        ("gateway", "--admin-bind"),
+        ("consumer", "--admin-bind"),
+    ] {
+        let refused = footfall(workdir.path(), &[role, flag, &address])
+            .env("FOOTFALL_POSTGRES", "postgres://u:sekret@127.0.0.1:1/d")
+            .output()
+            .unwrap();
+        let said = text(&refused);
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        let way_out = format!("choose another one with `{flag} PORT`");
+        assert!(
+            said.contains(&sentence) && said.contains(&way_out),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("configuration: {role} ")) && !said.contains("sekret"),
+            "{said}"
+        );
+    }
+}

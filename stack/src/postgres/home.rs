@@ -141,6 +141,7 @@ mod tests {
         let outside = home(&folder, Some(account)).unwrap();
         assert!(outside.starts_with(FALLBACK), "{}", outside.display());
         assert!(can_reach(&outside, account).unwrap());
+        assert_eq!(data_outside(&folder).as_ref(), Some(&outside));
         assert_eq!(
             home(&folder, Some(account)).unwrap(),
             outside,
@@ -156,5 +157,6 @@ mod tests {
 
         fs::set_permissions(temp.path(), Permissions::from_mode(0o755)).unwrap();
         assert_eq!(home(&folder, Some(account)).unwrap(), inside);
+        assert_eq!(data_outside(&folder), None);
     }
 }
