@@ -109,11 +109,10 @@ pub(crate) fn lag(
         .with_context(|| format!("asking for the offsets of group {group}"))?;
     let mut lags = Vec::new();
     for topic in topics {
-        let read = |(partition, (low, high)): (&i32, &(i64, i64))| {
+        let read = |(partition, kept): (&i32, &(i64, i64))| {
             let element = committed.find_partition(&topic.name, *partition)?;
             let next = element.offset().to_raw().filter(|offset| *offset >= 0)?;
-            // What is expired counts as read; what does not exist yet cannot have been.
-            Some((next <= *high).then(|| high - next.max(*low)))
+            Some(behind(next, *kept))
         };
         let behind: Vec<Option<i64>> = topic.partitions.iter().filter_map(read).collect();
         if !behind.is_empty() {
@@ -126,4 +125,22 @@ pub(crate) fn lag(
         }
     }
     Ok(lags)
+}
+
+/// Records from `next` on, of those that are kept. What is expired counts as read; what does not exist yet cannot have been.
+fn behind(next: i64, (low, high): (i64, i64)) -> Option<i64> {
+    (next <= high).then(|| high - next.max(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_beyond_the_log_is_of_another_log_and_no_lag_of_zero() {
+        assert_eq!(behind(7, (0, 10)), Some(3));
+        assert_eq!(behind(10, (0, 10)), Some(0));
+        assert_eq!(behind(2, (5, 10)), Some(5));
+        assert_eq!(behind(1503, (0, 0)), None);
+    }
 }

@@ -1,8 +1,4 @@
 //! What `docs/` says is so: every reason and every metric stands there, and every example is one that counts.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test may panic like the test itself"
-)]
 
 use decoders::{Decoder, Message, Overrides, decode};
 use domain::rejection::Reason;

@@ -151,6 +151,29 @@ fn execute(url: &str, statement: &'static str) -> Result<(), sqlx::Error> {
     })
 }
 
+/// Every server answers, and one that is frozen does not, though it has a pid.
+fn check_status(up: &mut Up) {
+    let dir = up.workdir.path().to_owned();
+    up.wait_for("servers that answer", STARTS_WITHIN, |_| {
+        output(&dir, &["status"]).status.code() == Some(0)
+    });
+    let status = output(&dir, &["status"]);
+    for name in ["kafka", "postgres", "redis"] {
+        assert!(text(&status).contains(name), "{}", text(&status));
+    }
+
+    let redis = Identity::of(up.pids()["redis"]).unwrap();
+    assert!(redis.signal(Signal::STOP));
+    let status = output(up.workdir.path(), &["status"]);
+    assert_eq!(status.status.code(), Some(1), "{}", text(&status));
+    assert!(
+        text(&status).contains("FAIL  redis"),
+        "a frozen server has a pid too: {}",
+        text(&status)
+    );
+    assert!(redis.signal(Signal::CONT));
+}
+
 #[test]
 fn what_dies_is_started_again_and_ctrl_c_ends_everything_and_keeps_the_data() {
     let mut up = Up::start(tempfile::tempdir().unwrap(), &Up::SERVERS_ONLY);
@@ -189,25 +212,7 @@ fn what_dies_is_started_again_and_ctrl_c_ends_everything_and_keeps_the_data() {
         execute(&url, "select number from note").is_ok()
     });
 
-    let dir = up.workdir.path().to_owned();
-    up.wait_for("servers that answer", STARTS_WITHIN, |_| {
-        output(&dir, &["status"]).status.code() == Some(0)
-    });
-    let status = output(&dir, &["status"]);
-    for name in ["kafka", "postgres", "redis"] {
-        assert!(text(&status).contains(name), "{}", text(&status));
-    }
-
-    let redis = Identity::of(up.pids()["redis"]).unwrap();
-    assert!(redis.signal(Signal::STOP));
-    let status = output(up.workdir.path(), &["status"]);
-    assert_eq!(status.status.code(), Some(1), "{}", text(&status));
-    assert!(
-        text(&status).contains("FAIL  redis"),
-        "a frozen server has a pid too: {}",
-        text(&status)
-    );
-    assert!(redis.signal(Signal::CONT));
+    check_status(&mut up);
 
     up.signal(Signal::INT);
     let (code, workdir) = up.end();

@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 use super::origin;
 use super::owner::{Orders, Owner, Polled, Shared};
 use super::rebalance::{KAFKA_TIMEOUT, Rebalances, offsets};
+use super::slot::standstill;
 use crate::store::checkpoint::RowStatement;
 
 /// At most this many records a turn, so that flushes and checkpoints are never starved.
@@ -53,7 +54,12 @@ where
         let mut said = String::new();
         while !self.shutdown.is_cancelled() {
             let started = Instant::now();
-            if let Err(cause) = self.consume() {
+            let outcome = self.consume();
+            if started.elapsed() > Duration::from_secs(60) {
+                pause = Duration::from_millis(200);
+                said.clear();
+            }
+            if let Err(cause) = outcome {
                 let why = format!("{cause:#}");
                 self.health.set_ready(&self.name(), false, &why);
                 // What only a person can mend is said once, not every few seconds.
@@ -61,9 +67,6 @@ where
                     warn!(error = %cause, "{}: {why}; joining again", self.name());
                     said = why;
                 }
-            }
-            if started.elapsed() > Duration::from_secs(60) {
-                pause = Duration::from_millis(200);
             }
             self.shared.handle.block_on(async {
                 tokio::select! {
@@ -109,7 +112,7 @@ where
                 anyhow::bail!(why);
             }
             self.health.beat(&self.name());
-            if let Some(why) = owner.standstill() {
+            if let Some(why) = standstill(&owner.slots) {
                 self.health.set_ready(&self.name(), false, &why);
             // A member without partitions gets no assignment at all: it waits for its turn, and that is being ready.
             } else if owner.watch.joined || joined.elapsed() > ASSIGNED_WITHIN {

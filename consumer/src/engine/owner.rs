@@ -217,20 +217,6 @@ where
         self.slots.insert(partition, Slot::Stopped { why });
     }
 
-    /// Which partitions are stopped, and why the first of them is. `None` while all of them go on.
-    pub(crate) fn standstill(&self) -> Option<String> {
-        let mut stopped = self.slots.iter().filter_map(|(id, slot)| match slot {
-            Slot::Stopped { why } => Some((id, why)),
-            _ => None,
-        });
-        let (first, why) = stopped.next()?;
-        let more = match stopped.count() {
-            0 => String::new(),
-            more => format!(" ({more} more of {} are stopped too)", self.slots.len()),
-        };
-        Some(format!("partition {first} is stopped: {why}{more}"))
-    }
-
     /// Takes a slot away; whoever has the partition next tells anew how it is.
     fn take_slot(&mut self, id: i32) -> Option<Slot<F>> {
         let slot = self.slots.remove(&id)?;
