@@ -31,7 +31,8 @@ postgres_major() {
 
 redis_major() { have redis-server && redis-server --version | sed 's/.*v=\([0-9]*\)[.].*/\1/'; }
 
-have_chromium() { have chromium || have chromium-browser || have google-chrome; }
+# A server that is used where it is needs nothing here. The tests start their own, whatever the environment says.
+is_elsewhere() { [ "$purpose" = demo ] && [ -n "${!1:-}" ] && [ "${!1}" != real ]; }
 
 # Debian packages that are missing, one a line. A program that came another way counts.
 missing_packages() {
@@ -43,10 +44,13 @@ missing_packages() {
     # librdkafka's cmake build includes curl/curl.h even without OIDC; nothing is linked from it.
     [ -n "$(ls /usr/include/curl/curl.h /usr/include/*/curl/curl.h 2>/dev/null)" ] || echo libcurl4-openssl-dev
     [ -e /usr/include/zlib.h ] || pkg-config --exists zlib 2>/dev/null || echo zlib1g-dev
-    [ "$(java_major)" -ge 17 ] || echo java
-    have mvn || scripts/kafka-jars.sh --check || echo maven
-    [ -n "$(postgres_major)" ] || echo postgresql
-    have redis-server || echo redis-server
+    if ! is_elsewhere FOOTFALL_KAFKA; then
+        # The distribution's own Java: 17 on Debian 12, newer on all that are newer.
+        [ "$(java_major)" -ge 17 ] || echo default-jre-headless
+        have mvn || scripts/kafka-jars.sh --check || echo maven
+    fi
+    is_elsewhere FOOTFALL_POSTGRES || [ -n "$(postgres_major)" ] || echo postgresql
+    is_elsewhere FOOTFALL_REDIS || have redis-server || echo redis-server
     if ! scripts/node.sh --check || [ "$purpose" = test ]; then
         python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
     fi
@@ -54,7 +58,7 @@ missing_packages() {
         have mosquitto_pub || echo mosquitto-clients
         # The distribution's Python, whatever other one comes first in the path.
         /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null || echo python3-paho-mqtt
-        have_chromium || echo chromium
+        scripts/chromium.sh --check || echo chromium
     fi
 }
 
@@ -71,22 +75,18 @@ install_packages() {
     local packages=("$@") package names=()
     have apt-get || fail "missing: ${packages[*]} (Debian's names). Install them with your package manager, then run this again."
     if [ "$(id -u)" -ne 0 ]; then
-        have sudo || fail "missing: ${packages[*]}. Run as root: apt-get install ${packages[*]/#java/openjdk-17-jre-headless}"
+        have sudo || fail "missing: ${packages[*]}. Run as root: apt-get install ${packages[*]}"
         sudo=sudo
         [ -t 0 ] || sudo="sudo -n"
     fi
     say "refreshing the package lists"
     $sudo apt-get update -qq || fail "apt-get update failed"
     for package in "${packages[@]}"; do
-        case $package in
-        java)
-            # The newest distributions have dropped 17; their default is newer.
-            package=default-jre-headless
-            apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 && package=openjdk-17-jre-headless
-            ;;
-        esac
+        # Known only now that the lists are fresh; without a package, Playwright brings one at the end.
+        [ "$package" = chromium ] && ! scripts/chromium.sh --packaged && continue
         names+=("$package")
     done
+    [ "${#names[@]}" -gt 0 ] || return 0
     say "installing ${names[*]}"
     local log
     log=$(mktemp)
@@ -116,8 +116,10 @@ check_rust() {
 
 # Installed, but too old for us, and not ours to replace.
 check_versions() {
-    [ "$(postgres_major)" -ge 15 ] || fail "Postgres $(postgres_major) is too old, 15 is needed (Debian 12, Ubuntu 24.04), or set FOOTFALL_POSTGRES"
-    [ "$(redis_major)" -ge 7 ] || fail "Redis $(redis_major) is too old, 7 is needed (Debian 12, Ubuntu 24.04), or set FOOTFALL_REDIS"
+    is_elsewhere FOOTFALL_POSTGRES || [ "$(postgres_major)" -ge 15 ] ||
+        fail "Postgres $(postgres_major) is too old, 15 is needed (Debian 12, Ubuntu 24.04); make demo can use another one: set FOOTFALL_POSTGRES"
+    is_elsewhere FOOTFALL_REDIS || [ "$(redis_major)" -ge 7 ] ||
+        fail "Redis $(redis_major) is too old, 7 is needed (Debian 12, Ubuntu 24.04); make demo can use another one: set FOOTFALL_REDIS"
 }
 
 sudo=
@@ -126,4 +128,5 @@ mapfile -t missing < <(missing_packages)
 [ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
 check_versions
 scripts/node.sh --install
-scripts/kafka-jars.sh
+is_elsewhere FOOTFALL_KAFKA || scripts/kafka-jars.sh
+[ "$purpose" = demo ] || scripts/chromium.sh --install

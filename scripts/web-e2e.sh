@@ -3,10 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for browser in chromium chromium-browser google-chrome; do
-    CHROMIUM=${CHROMIUM:-$(command -v "$browser" || true)}
-done
-[ -n "$CHROMIUM" ] || { echo "no Chromium found: make setup" >&2; exit 1; }
+CHROMIUM=$(scripts/chromium.sh) || { echo "no Chromium found: make setup" >&2; exit 1; }
 export CHROMIUM
 
 cargo build --locked --quiet -p footfall

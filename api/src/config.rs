@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chassis::address;
 use chassis::admin::AdminArgs;
 use chassis::config::{ConfigError, duration, within};
+use chassis::kafka::check_prefix;
+use chassis::url::without_password;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -13,7 +16,13 @@ use sqlx::postgres::PgConnectOptions;
 #[derive(Args, Clone, Debug)]
 pub struct Config {
     /// Address of the dashboard, REST and the websocket; port 0 takes any free one
-    #[arg(long, env = "FOOTFALL_HTTP_BIND", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        env = "FOOTFALL_HTTP_BIND",
+        default_value = "127.0.0.1:8080",
+        value_parser = address::listen,
+        value_name = "ADDRESS"
+    )]
     pub http_bind: SocketAddr,
     /// Where /healthz, /readyz and /metrics are
     #[command(flatten)]
@@ -114,17 +123,7 @@ impl Config {
     }
 
     fn check_names(&self) -> Result<(), ConfigError> {
-        let is_topic = |text: &str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        };
-        if !is_topic(&self.topic_prefix) || self.topic_prefix.len() > 200 {
-            return Err(ConfigError::new(
-                "--topic-prefix",
-                &self.topic_prefix,
-                "at most 200 letters, digits, dots, dashes and underscores",
-            ));
-        }
+        check_prefix(&self.topic_prefix)?;
         if self.site.is_empty() || self.site.contains(['/', '+', '#', '\0']) {
             return Err(ConfigError::new(
                 "--site",
@@ -183,20 +182,6 @@ fn postgres_options(url: &str) -> Option<PgConnectOptions> {
     // The parser of the driver takes any scheme.
     let (scheme, _) = url.split_once("://")?;
     matches!(scheme, "postgres" | "postgresql").then(|| url.parse().ok())?
-}
-
-/// A URL as it may be shown.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    match rest.rsplit_once('@') {
-        Some((user, host)) => {
-            let name = user.split(':').next().unwrap_or_default();
-            format!("{scheme}://{name}:***@{host}")
-        }
-        None => url.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chassis::admin::{self, Health};
 use chassis::clock::Clock;
+use chassis::port;
 use chassis::shutdown;
 use domain::movement::MovementConfig;
 use domain::time::Span;
@@ -62,9 +63,7 @@ impl Role {
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let checked = config.check()?;
-        let listener = TcpListener::bind(config.http_bind)
-            .await
-            .with_context(|| format!("--http-bind: cannot listen on {}", config.http_bind))?;
+        let listener = port::listen(config.http_bind, "the api", "--http-bind")?;
         let address = listener.local_addr()?;
         let health = Health::new();
         let tracker = TaskTracker::new();

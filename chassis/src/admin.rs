@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,19 +15,46 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use clap::Args;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
-use crate::telemetry;
+use crate::{address, port, telemetry};
 
 /// Where the admin server listens.
 #[derive(Args, Clone, Debug)]
 pub struct AdminArgs {
     /// Address of /healthz, /readyz and /metrics; port 0 takes any free one, `off` serves none
-    #[arg(long, env = "FOOTFALL_ADMIN_BIND", default_value = "off")]
-    pub admin_bind: String,
+    #[arg(
+        long,
+        env = "FOOTFALL_ADMIN_BIND",
+        default_value = "off",
+        value_name = "ADDRESS"
+    )]
+    pub admin_bind: AdminBind,
+}
+
+/// Where the admin server listens, if it does. The command gives each role a default of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminBind {
+    /// Nowhere.
+    Off,
+    /// At this address.
+    At(SocketAddr),
+}
+
+impl FromStr for AdminBind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let address = address::listen(text);
+        address
+            .map(Self::At)
+            .map_err(|expected| format!("{expected}, or off"))
+    }
 }
 
 /// How long a part may stand still before `/healthz` fails.
@@ -126,7 +154,7 @@ impl Health {
 /// Starts the admin server in `tracker` and says where it listens; `None` when it is off.
 ///
 /// # Errors
-/// A sentence when the address cannot be read or bound.
+/// A sentence when the address cannot be bound.
 pub async fn serve(
     args: &AdminArgs,
     health: Health,
@@ -134,19 +162,10 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<Option<SocketAddr>> {
     let metrics = telemetry::metrics();
-    if args.admin_bind == "off" {
+    let AdminBind::At(address) = args.admin_bind else {
         return Ok(None);
-    }
-    let address: SocketAddr = args.admin_bind.parse().map_err(|_| {
-        crate::config::ConfigError::new(
-            "--admin-bind",
-            &args.admin_bind,
-            "an address such as 127.0.0.1:9101, or off",
-        )
-    })?;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| anyhow::anyhow!("--admin-bind: cannot listen on {address}: {error}"))?;
+    };
+    let listener = port::listen(address, "health and metrics", "--admin-bind")?;
     let bound = listener.local_addr()?;
     let router = Router::new()
         .route("/healthz", get(healthz))
@@ -196,6 +215,14 @@ fn answer((good, lines): (bool, String)) -> impl IntoResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_admin_server_can_be_off_or_at_a_port() {
+        assert_eq!("off".parse(), Ok(AdminBind::Off));
+        let at = AdminBind::At(SocketAddr::from(([127, 0, 0, 1], 9101)));
+        assert_eq!("9101".parse(), Ok(at));
+        assert!("on".parse::<AdminBind>().unwrap_err().ends_with(", or off"));
+    }
 
     #[test]
     fn a_process_is_ready_when_every_part_says_so() {

@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use rdkafka::ClientConfig;
 
+use crate::address;
+use crate::config::ConfigError;
+
 /// Where Kafka is.
 #[derive(Args, Clone, Debug)]
 pub struct KafkaArgs {
@@ -18,7 +21,43 @@ pub struct KafkaArgs {
     pub topic_prefix: String,
 }
 
+/// What a list of bootstrap servers looks like, for messages.
+const BOOTSTRAP: &str = "host:port such as 127.0.0.1:9092, or several separated by commas";
+
+/// Kafka allows 249 bytes for a whole name.
+const PREFIX_BYTES_MAX: usize = 200;
+
+/// Whether a text is a list of bootstrap servers.
+#[must_use]
+pub fn is_bootstrap(servers: &str) -> bool {
+    servers.split(',').all(address::is_host_and_port)
+}
+
+/// Checks that a prefix may begin the name of a topic.
+///
+/// # Errors
+/// [`ConfigError`] for `--topic-prefix`.
+pub fn check_prefix(prefix: &str) -> Result<(), ConfigError> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if prefix.len() <= PREFIX_BYTES_MAX && prefix.bytes().all(is_letter) {
+        return Ok(());
+    }
+    let expected = "at most 200 letters, digits, dots, dashes and underscores";
+    Err(ConfigError::new("--topic-prefix", prefix, expected))
+}
+
 impl KafkaArgs {
+    /// Checks what can be checked without a connection.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the flag, its value and what was expected.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !is_bootstrap(&self.kafka) {
+            return Err(ConfigError::new("--kafka", &self.kafka, BOOTSTRAP));
+        }
+        check_prefix(&self.topic_prefix)
+    }
+
     /// The full name of a topic.
     #[must_use]
     pub fn topic(&self, name: &str) -> String {
@@ -74,5 +113,34 @@ impl KafkaArgs {
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.queue.backoff.ms", "50");
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kafka: &str, topic_prefix: &str) -> Result<(), String> {
+        let args = KafkaArgs {
+            kafka: kafka.to_owned(),
+            topic_prefix: topic_prefix.to_owned(),
+        };
+        args.check().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn servers_and_prefix_are_checked_before_anything_is_connected() {
+        assert_eq!(check("a:9092,[::1]:9092", "site-1."), Ok(()));
+        for wrong in ["", "not a host!!", "host", "a:9092,", "a:0", "real"] {
+            assert_eq!(
+                check(wrong, "").unwrap_err(),
+                format!("--kafka is {wrong:?}, expected {BOOTSTRAP}")
+            );
+        }
+        assert!(
+            check("a:1", "bad prefix/!!")
+                .unwrap_err()
+                .starts_with("--topic-prefix is \"bad prefix/!!\", expected at most 200 letters")
+        );
     }
 }

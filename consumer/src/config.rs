@@ -5,10 +5,12 @@ use std::time::Duration;
 use chassis::admin::AdminArgs;
 use chassis::config::{ConfigError, duration, within};
 use chassis::kafka::KafkaArgs;
+use chassis::url;
 use clap::{Args, ValueEnum};
 use domain::movement::MovementConfig;
 use domain::time::Span;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::folds::FoldName;
 
@@ -154,35 +156,21 @@ impl Config {
         if self.folds.is_empty() {
             return Err(ConfigError::new("--folds", "", "at least one fold"));
         }
-        self.url(
+        self.kafka.check()?;
+        url::check(
             "--postgres",
-            &self.postgres,
-            &["postgres://", "postgresql://"],
-            "postgres://user@host:port/database",
+            self.postgres.expose_secret(),
+            &["postgres", "postgresql"],
+            |url| url.parse::<PgConnectOptions>().is_ok(),
+            "a URL such as postgres://user@host:5432/database",
         )?;
-        self.url(
+        url::check(
             "--redis",
-            &self.redis,
-            &["redis://", "rediss://", "redis+unix://"],
-            "redis://host:port",
+            self.redis.expose_secret(),
+            &["redis", "rediss", "redis+unix"],
+            |url| redis::Client::open(url).is_ok(),
+            "a URL such as redis://host:6379",
         )
-    }
-
-    fn url(
-        &self,
-        flag: &'static str,
-        url: &SecretString,
-        schemes: &[&str],
-        expected: &'static str,
-    ) -> Result<(), ConfigError> {
-        if schemes
-            .iter()
-            .any(|scheme| url.expose_secret().starts_with(scheme))
-        {
-            Ok(())
-        } else {
-            Err(ConfigError::new(flag, "another kind of address", expected))
-        }
     }
 }
 
@@ -197,6 +185,55 @@ impl MovementArgs {
             lateness: span(self.lateness),
             silent_after: span(self.silent_after),
             ..MovementConfig::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    fn check(flags: &[&str]) -> Result<(), String> {
+        let cli = Cli::try_parse_from(std::iter::once(&"consumer").chain(flags)).unwrap();
+        cli.config.check().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_error_names_the_setting_its_value_and_what_would_do() {
+        assert_eq!(check(&[]), Ok(()));
+        for (flags, expected) in [
+            (
+                ["--kafka", ""],
+                "--kafka is \"\", expected host:port such as",
+            ),
+            (
+                ["--topic-prefix", "bad prefix/!!"],
+                "--topic-prefix is \"bad prefix/!!\", expected at most 200 letters",
+            ),
+            (
+                ["--postgres", "nonsense"],
+                "--postgres is \"nonsense\", expected a URL such as postgres://",
+            ),
+            (
+                ["--postgres", "postgres://u:sekret@h:99999/d"],
+                "--postgres is \"postgres://u:***@h:99999/d\", expected a URL such as",
+            ),
+            (
+                ["--redis", "http://h"],
+                "--redis is \"http://h\", expected a URL such as redis://",
+            ),
+            (["--workers", "0"], "--workers is \"0\", expected 1 to 64"),
+        ] {
+            let error = check(&flags).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 }

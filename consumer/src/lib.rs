@@ -33,6 +33,7 @@ use tracing::info;
 
 pub use config::Config;
 pub use folds::FoldName;
+pub use store::origin;
 
 use config::GroupProtocol;
 use engine::member::Member;

@@ -6,15 +6,15 @@ use sqlx::postgres::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::store::partitions;
+
 const EVERY: Duration = Duration::from_secs(3600);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
-/// Key of the advisory lock under which one consumer makes partitions: "footfall" in hexadecimal, cut to 63 bits.
-const LOCK: i64 = 0x666f_6f74_6661_6c6c;
 
-/// Makes the daily partitions of today and the next seven days, at once and every hour.
+/// Makes the daily partitions of a backlog, of today and of the next days, at once and every hour.
 pub(crate) async fn partitions_ahead(pool: PgPool, shutdown: CancellationToken) {
     loop {
-        let made = make(&pool).await;
+        let made = partitions::make(&pool).await;
         if let Err(error) = &made {
             warn!(error = %error, "making daily partitions: {error}; trying again");
         }
@@ -24,18 +24,4 @@ pub(crate) async fn partitions_ahead(pool: PgPool, shutdown: CancellationToken) 
             () = tokio::time::sleep(pause) => {}
         }
     }
-}
-
-async fn make(pool: &PgPool) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query("select pg_advisory_xact_lock($1)")
-        .bind(LOCK)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query(
-        "select make_partitions((now() at time zone 'UTC')::date, (now() at time zone 'UTC')::date + 7)",
-    )
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
 }

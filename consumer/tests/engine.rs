@@ -24,6 +24,8 @@ use domain::topic::{self, partition_of};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use sqlx::{PgPool, Row};
 use stack::{Scratch, Topic};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -90,6 +92,16 @@ impl Site {
         args.extend(["--checkpoint-interval", "100ms"]);
         args.extend(extra);
         Cli::parse_from(args).consumer
+    }
+
+    /// The rows of this topic in the ledger, as text.
+    async fn ledger(&self) -> Vec<String> {
+        let sql = "select concat_ws(' ', partition, epoch, next_offset) from ledger where topic = $1 order by partition";
+        sqlx::query_scalar(sql)
+            .bind(self.topic())
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
     }
 
     fn start(&self, extra: &[&str]) -> Running {
@@ -294,6 +306,25 @@ impl Running {
     }
 }
 
+/// Waits until `/readyz` at `admin` says that the process is not ready, in words that contain `sentence`.
+async fn not_ready(admin: &str, sentence: &str) {
+    eventually(sentence, || async {
+        let mut stream = TcpStream::connect(admin)
+            .await
+            .map_err(|error| error.to_string())?;
+        let request = b"GET /readyz HTTP/1.0\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        if answer.starts_with("HTTP/1.0 503") && answer.contains(sentence) {
+            Ok(())
+        } else {
+            Err(answer)
+        }
+    })
+    .await;
+}
+
 async fn eventually<Fut: Future<Output = Result<(), String>>>(what: &str, check: impl Fn() -> Fut) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -433,5 +464,78 @@ async fn a_live_view_that_was_wiped_is_written_anew() {
     crowd(&mut site, 400, 800);
     site.settled().await;
     site.live_is_right().await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_another_kafka_is_not_consumed_with() {
+    let mut site = Site::new().await;
+    let running = site.start(&[]);
+    crowd(&mut site, 0, 300);
+    site.settled().await;
+    running.stop().await;
+    sqlx::query("update log_origin set cluster_id = 'removed'")
+        .execute(&site.pool)
+        .await
+        .unwrap();
+    let before = site.ledger().await;
+    crowd(&mut site, 300, 600);
+    let admin = format!("127.0.0.1:{}", stack::port::free().unwrap());
+    let running = site.start(&["--admin-bind", &admin]);
+    let sentence =
+        "FAIL movement-0: the ledger in Postgres belongs to another Kafka (cluster removed)";
+    not_ready(&admin, sentence).await;
+    assert_eq!(site.ledger().await, before, "the ledger was touched");
+    sqlx::query("delete from log_origin")
+        .execute(&site.pool)
+        .await
+        .unwrap();
+    site.settled().await;
+    site.check_rows().await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_a_stopped_partition_is_not_ready_and_says_why() {
+    let mut site = Site::new().await;
+    let running = site.start(&[]);
+    crowd(&mut site, 0, 300);
+    site.settled().await;
+    running.stop().await;
+    sqlx::query("update ledger set next_offset = 1000000 where topic = $1 and partition = 1")
+        .bind(site.topic())
+        .execute(&site.pool)
+        .await
+        .unwrap();
+    let admin = format!("127.0.0.1:{}", stack::port::free().unwrap());
+    let running = site.start(&["--admin-bind", &admin]);
+    not_ready(&admin, "FAIL movement-0: partition 1 is stopped: ").await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_days_leaves_the_default_partition_and_a_clock_of_2021_stays_there() {
+    let site = Site::new().await;
+    for age in ["5 days", "3 days", "1700 days"] {
+        let sql =
+            "insert into sensor_up (hour_at, sensor, up) values (now() - $1::interval, 's', '')";
+        sqlx::query(sql)
+            .bind(age)
+            .execute(&site.pool)
+            .await
+            .unwrap();
+    }
+    let running = site.start(&[]);
+    eventually("only the row of 2021 is left", || async {
+        let sql =
+            "select (select count(*) from sensor_up_default), (select count(*) from sensor_up)";
+        let (default, all): (i64, i64) = sqlx::query_as(sql).fetch_one(&site.pool).await.unwrap();
+        if (default, all) == (1, 3) {
+            Ok(())
+        } else {
+            Err(format!("{default} of {all} rows in the default partition"))
+        }
+    })
+    .await;
     running.stop().await;
 }

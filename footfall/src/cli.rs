@@ -6,6 +6,7 @@ use std::time::Duration;
 use chassis::telemetry::LogArgs;
 use clap::{Parser, Subcommand};
 use tokio_util::task::TaskTracker;
+use tracing::info;
 
 use crate::{config, down, exit, groups, migrate, status, topics, up};
 
@@ -28,10 +29,13 @@ pub(crate) enum Command {
     /// One line per process of a running `up`; exit status 1 if one of them is unwell
     Status(status::Args),
     /// End devices' MQTT connections and write what they say to Kafka
+    #[command(mut_arg("admin_bind", |arg| arg.default_value("127.0.0.1:9101")))]
     Gateway(Box<gateway::Config>),
     /// Fold the log into Redis (now) and Postgres (history)
+    #[command(mut_arg("admin_bind", |arg| arg.default_value("127.0.0.1:9111")))]
     Consumer(Box<consumer::Config>),
     /// Serve the dashboard, REST and the websocket
+    #[command(mut_arg("admin_bind", |arg| arg.default_value("127.0.0.1:9121")))]
     Api(Box<api::Config>),
     /// A seeded fleet of sensors that publishes over MQTT
     Simulate(Box<simulator::Config>),
@@ -45,12 +49,25 @@ pub(crate) enum Command {
     Config(config::Args),
 }
 
+impl Command {
+    /// Whether it runs until it is told to end, with a log that somebody reads later.
+    fn is_role(&self) -> bool {
+        matches!(
+            self,
+            Self::Gateway(_) | Self::Consumer(_) | Self::Api(_) | Self::Simulate(_)
+        )
+    }
+}
+
 /// How long tasks that were told to end may still take before the process leaves without them.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Runs the subcommand on a runtime of its own.
-pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+/// Runs the subcommand on a runtime of its own. `settings` is the configuration in force, fit for the log.
+pub(crate) fn run(cli: Cli, settings: &str) -> anyhow::Result<ExitCode> {
     chassis::telemetry::init(&cli.log).map_err(exit::usage)?;
+    if cli.command.is_role() {
+        info!("configuration: {settings}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

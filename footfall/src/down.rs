@@ -1,5 +1,7 @@
 //! `footfall down`: ends what runs in a folder. First `footfall up` itself, because it would start its children again; it ends
 //! them in order. Whatever is still there then (it was killed, or is stuck) is ended by pid and time of birth.
+//!
+//! A folder that no stack has made is left exactly as it is.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,8 +12,8 @@ use stack::folder::FolderLock;
 use stack::leftover::end_leftovers;
 use stack::{Folder, Signal};
 
-use crate::output;
 use crate::run_file::RunFile;
+use crate::{output, up};
 
 /// `up` promises to end within 15 s.
 const UP_PATIENCE: Duration = Duration::from_secs(20);
@@ -31,7 +33,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let folder = Folder::at(&args.dir)?;
     let shown = args.dir.display();
-    if !folder.root().is_dir() {
+    if !folder.is_ours() {
         output::say(&format!("nothing runs in {shown}"));
         return Ok(ExitCode::SUCCESS);
     }
@@ -58,7 +60,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     RunFile::remove(&folder)?;
     output::say(&if has_ended {
-        format!("nothing runs in {shown} any more; its data is kept")
+        let places = up::places(&folder, &args.dir);
+        format!("nothing runs in {shown} any more; its data is kept in {places}")
     } else {
         format!("nothing runs in {shown}")
     });
@@ -66,10 +69,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Takes the folder once its owner is gone. An owner without a `run.json` is still starting, or is a test.
-async fn take(folder: &Folder) -> anyhow::Result<FolderLock> {
+async fn take(folder: &Folder) -> anyhow::Result<Option<FolderLock>> {
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
-        match folder.lock() {
+        match folder.lock_existing() {
             Ok(lock) => return Ok(lock),
             Err(error) if Instant::now() >= deadline => {
                 if RunFile::read(folder)?.is_none() {

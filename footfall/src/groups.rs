@@ -86,7 +86,8 @@ fn lines(group: &Group) -> Vec<Vec<String>> {
             own(&group.name),
             lag.topic.clone(),
             format!("{} of {}", lag.committed, lag.partitions),
-            lag.records.to_string(),
+            lag.records
+                .map_or("unknown".to_owned(), |records| records.to_string()),
             own(&members),
         ]
     };

@@ -40,6 +40,14 @@ pub(crate) fn reader(kafka: &KafkaArgs, group: &str) -> anyhow::Result<BaseConsu
         .with_context(|| format!("connecting to Kafka at {}", kafka.kafka))
 }
 
+/// Which cluster this Kafka is.
+pub(crate) fn cluster_id(kafka: &KafkaArgs) -> anyhow::Result<String> {
+    reader(kafka, "footfall-look")?
+        .client()
+        .fetch_cluster_id(REQUEST)
+        .with_context(|| format!("Kafka at {} does not say which cluster it is", kafka.kafka))
+}
+
 /// The topics with the prefix, in order of name. Kafka's own stay hidden.
 pub(crate) fn topics(kafka: &KafkaArgs) -> anyhow::Result<Vec<TopicOffsets>> {
     let reader = reader(kafka, "footfall-look")?;
@@ -76,8 +84,8 @@ pub(crate) struct Lag {
     pub(crate) committed: usize,
     /// All partitions of the topic.
     pub(crate) partitions: usize,
-    /// Records after the committed offsets.
-    pub(crate) records: i64,
+    /// Records after the committed offsets; `None` when one of those lies outside of the log.
+    pub(crate) records: Option<i64>,
 }
 
 /// The lag of a group on every topic for which it ever committed. What is expired counts as read.
@@ -101,20 +109,38 @@ pub(crate) fn lag(
         .with_context(|| format!("asking for the offsets of group {group}"))?;
     let mut lags = Vec::new();
     for topic in topics {
-        let read = |(partition, (low, high)): (&i32, &(i64, i64))| {
+        let read = |(partition, kept): (&i32, &(i64, i64))| {
             let element = committed.find_partition(&topic.name, *partition)?;
             let next = element.offset().to_raw().filter(|offset| *offset >= 0)?;
-            Some((high - next.max(*low)).max(0))
+            Some(behind(next, *kept))
         };
-        let behind: Vec<i64> = topic.partitions.iter().filter_map(read).collect();
+        let behind: Vec<Option<i64>> = topic.partitions.iter().filter_map(read).collect();
         if !behind.is_empty() {
             lags.push(Lag {
                 topic: topic.name.clone(),
                 committed: behind.len(),
                 partitions: topic.partitions.len(),
-                records: behind.iter().sum(),
+                records: behind.into_iter().sum(),
             });
         }
     }
     Ok(lags)
+}
+
+/// Records from `next` on, of those that are kept. What is expired counts as read; what does not exist yet cannot have been.
+fn behind(next: i64, (low, high): (i64, i64)) -> Option<i64> {
+    (next <= high).then(|| high - next.max(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_beyond_the_log_is_of_another_log_and_no_lag_of_zero() {
+        assert_eq!(behind(7, (0, 10)), Some(3));
+        assert_eq!(behind(10, (0, 10)), Some(0));
+        assert_eq!(behind(2, (5, 10)), Some(5));
+        assert_eq!(behind(1503, (0, 0)), None);
+    }
 }

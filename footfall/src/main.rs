@@ -9,6 +9,7 @@ mod exit;
 mod groups;
 mod http;
 mod kafka_offsets;
+mod lag;
 mod members;
 mod migrate;
 mod output;
@@ -20,17 +21,19 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 fn main() -> ExitCode {
-    // Before any thread starts, because it changes this process's environment. What is set already wins.
-    if let Err(error) = dotenvy::dotenv()
+    // The working folder's own, not one of its parents'. Before any thread starts, because it changes this process's environment. What is set already wins.
+    if let Err(error) = dotenvy::from_path(".env")
         && !error.not_found()
     {
         return exit::failed(&exit::usage(format!("reading .env: {error}")));
     }
-    let cli = cli::Cli::parse();
-    match cli::run(cli) {
+    let command = cli::Cli::command();
+    let matches = command.clone().get_matches();
+    let cli = cli::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match cli::run(cli, &config::in_force(&command, &matches)) {
         Ok(code) => code,
         Err(error) => exit::failed(&error),
     }

@@ -4,9 +4,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chassis::url::without_password;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
-use stack::url::without_password;
 
 use crate::output;
 use crate::target::PostgresTarget;

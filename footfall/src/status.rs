@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chassis::kafka::KafkaArgs;
+use futures_util::future::join_all;
 use stack::leftover::recorded;
 use stack::{Folder, Identity};
 
 use crate::exit::WRONG;
 use crate::run_file::RunFile;
-use crate::{groups, http, output};
+use crate::{http, lag, output};
 
-/// How long Kafka may take to say how far the groups are.
+/// How long Kafka and Postgres may take to say how far the groups are.
 const LAG_WITHIN: Duration = Duration::from_secs(10);
 
 /// Arguments of `status`.
@@ -47,30 +47,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         output::say(&format!("nothing runs in {}", args.dir.display()));
         return Ok(ExitCode::from(WRONG));
     };
-    let lag = lag(&run, args.topic_prefix).await;
     let alive: Vec<(String, Identity)> = recorded(&folder)?
         .into_iter()
         .filter(|(_, identity)| identity.is_alive())
         .collect();
+    let names = names(&run);
+    let asked = names.iter().map(|name| health(name, &run, &alive));
+    let (lag, health) = tokio::join!(lag(&run, args.topic_prefix), join_all(asked));
     let mut lines = Vec::new();
-    for name in names(&run) {
-        let pid = run.pids.get(&name).copied();
-        let is_alive = alive
-            .iter()
-            .any(|(alive, identity)| *alive == name && Some(identity.pid) == pid);
-        let (is_well, health) = match run.admin.get(&name) {
-            _ if !is_alive => (false, "not running".to_owned()),
-            Some(admin) => ask(admin).await,
-            None => (true, "running".to_owned()),
-        };
+    for (name, (is_well, health)) in names.into_iter().zip(health) {
         let lag = if name.starts_with("consumer-") {
             lag.clone()
         } else {
             String::new()
         };
         lines.push(Line {
+            pid: run.pids.get(&name).copied(),
             name,
-            pid,
             is_well,
             health,
             lag,
@@ -85,12 +78,41 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Every process that should be there: those with a pid now and those with an admin server, servers first.
+/// Every process that should be there, servers first: the three that everything uses, those with a pid now and those with an
+/// admin server.
 fn names(run: &RunFile) -> Vec<String> {
-    let mut names: Vec<String> = run.pids.keys().chain(run.admin.keys()).cloned().collect();
+    let servers = stack::server::NAMES.map(str::to_owned);
+    let known = run.pids.keys().chain(run.admin.keys());
+    let mut names: Vec<String> = known.cloned().chain(servers).collect();
     names.sort_by_key(|name| (!stack::server::NAMES.contains(&name.as_str()), name.clone()));
     names.dedup();
     names
+}
+
+/// Whether one process is well, in words. A pid alone says little: a server that hangs has one too.
+async fn health(name: &str, run: &RunFile, alive: &[(String, Identity)]) -> (bool, String) {
+    let pid = run.pids.get(name).copied();
+    let is_alive = alive
+        .iter()
+        .any(|(alive, identity)| alive == name && Some(identity.pid) == pid);
+    let server = match name {
+        "kafka" => Some(&run.kafka),
+        "postgres" => Some(&run.postgres),
+        "redis" => Some(&run.redis),
+        _ => None,
+    };
+    match (server, run.admin.get(name)) {
+        // Somebody else's server has no pid here.
+        (server, _) if !is_alive && (server.is_none() || pid.is_some()) => {
+            (false, "not running".to_owned())
+        }
+        (Some(server), _) => match stack::server::probe(name, server).await {
+            Ok(()) => (true, "answers".to_owned()),
+            Err(reason) => (false, format!("does not answer: {reason}")),
+        },
+        (None, Some(admin)) => ask(admin).await,
+        (None, None) => (true, "running".to_owned()),
+    }
 }
 
 /// `/readyz`; what is wrong is in the answer's lines that do not begin with `ok`.
@@ -108,29 +130,12 @@ async fn ask(admin: &str) -> (bool, String) {
     }
 }
 
-/// The lag of all groups together; the consumers share it.
+/// The lag of all folds together; the consumers share it.
 async fn lag(run: &RunFile, topic_prefix: String) -> String {
-    let kafka = KafkaArgs {
-        kafka: run.kafka.clone(),
-        topic_prefix,
-    };
-    let asked = tokio::task::spawn_blocking(move || groups::groups(&kafka));
-    match tokio::time::timeout(LAG_WITHIN, asked).await {
-        Ok(Ok(Ok(groups))) => {
-            let behind = groups.iter().map(|group| {
-                let records: i64 = group.lag.iter().map(|lag| lag.records).sum();
-                format!("{} {records}", group.name)
-            });
-            let behind: Vec<String> = behind.collect();
-            if behind.is_empty() {
-                "lag unknown, no group has committed".to_owned()
-            } else {
-                format!("lag {}", behind.join(", "))
-            }
-        }
-        Ok(Ok(Err(error))) => format!("lag unknown: {error:#}"),
-        Ok(Err(panic)) => format!("lag unknown: {panic}"),
-        Err(_) => "lag unknown: Kafka does not answer".to_owned(),
+    match tokio::time::timeout(LAG_WITHIN, lag::line(run, topic_prefix)).await {
+        Ok(Ok(line)) => line,
+        Ok(Err(error)) => format!("lag unknown: {error:#}"),
+        Err(_) => "lag unknown: Kafka or Postgres does not answer".to_owned(),
     }
 }
 

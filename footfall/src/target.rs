@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use chassis::kafka::KafkaArgs;
+use chassis::url;
+use sqlx::postgres::PgConnectOptions;
 use stack::Folder;
 
 use crate::exit;
@@ -51,10 +53,12 @@ impl KafkaTarget {
             Some(kafka) => kafka,
             None => running(&self.dir, "--kafka")?.kafka,
         };
-        Ok(KafkaArgs {
+        let kafka = KafkaArgs {
             kafka,
             topic_prefix: self.topic_prefix,
-        })
+        };
+        kafka.check()?;
+        Ok(kafka)
     }
 }
 
@@ -77,10 +81,17 @@ pub(crate) struct PostgresTarget {
 impl PostgresTarget {
     /// The URL, password included.
     pub(crate) fn resolve(self) -> anyhow::Result<String> {
-        match self.postgres.filter(|url| url != "real") {
-            Some(url) => Ok(url),
-            None => Ok(running(&self.dir, "--postgres")?.postgres),
-        }
+        let Some(url) = self.postgres.filter(|url| url != "real") else {
+            return Ok(running(&self.dir, "--postgres")?.postgres);
+        };
+        url::check(
+            "--postgres",
+            &url,
+            &["postgres", "postgresql"],
+            |url| url.parse::<PgConnectOptions>().is_ok(),
+            "a URL such as postgres://user@host:5432/database",
+        )?;
+        Ok(url)
     }
 }
 
@@ -103,6 +114,19 @@ mod tests {
             topic_prefix: "a-".to_owned(),
             dir,
         }
+    }
+
+    #[test]
+    fn a_url_of_another_kind_is_refused_before_anything_is_connected() {
+        let target = PostgresTarget {
+            postgres: Some("nonsense".to_owned()),
+            dir: PathBuf::new(),
+        };
+        let error = target.resolve().unwrap_err().to_string();
+        assert!(
+            error.starts_with("--postgres is \"nonsense\", expected a URL"),
+            "{error}"
+        );
     }
 
     #[test]

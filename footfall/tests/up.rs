@@ -7,42 +7,20 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use stack::{Identity, Signal};
+
+mod command;
+use command::{footfall, output, text};
 
 /// `up` promises to have ended everything by then.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Generous: the machine may be busy with other tests.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
-
-/// The binary in an environment of its own: what the tester has set must not matter.
-fn footfall(workdir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_footfall"));
-    command.args(args).current_dir(workdir);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("FOOTFALL_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
-fn output(workdir: &Path, args: &[&str]) -> Output {
-    footfall(workdir, args).output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
 
 /// A running `up` with servers at free ports. Ended with its children when dropped.
 struct Up {
@@ -173,12 +151,42 @@ fn execute(url: &str, statement: &'static str) -> Result<(), sqlx::Error> {
     })
 }
 
+/// Every server answers, and one that is frozen does not, though it has a pid.
+fn check_status(up: &mut Up) {
+    let dir = up.workdir.path().to_owned();
+    up.wait_for("servers that answer", STARTS_WITHIN, |_| {
+        output(&dir, &["status"]).status.code() == Some(0)
+    });
+    let status = output(&dir, &["status"]);
+    for name in ["kafka", "postgres", "redis"] {
+        assert!(text(&status).contains(name), "{}", text(&status));
+    }
+
+    let redis = Identity::of(up.pids()["redis"]).unwrap();
+    assert!(redis.signal(Signal::STOP));
+    let status = output(up.workdir.path(), &["status"]);
+    assert_eq!(status.status.code(), Some(1), "{}", text(&status));
+    assert!(
+        text(&status).contains("FAIL  redis"),
+        "a frozen server has a pid too: {}",
+        text(&status)
+    );
+    assert!(redis.signal(Signal::CONT));
+}
+
 #[test]
 fn what_dies_is_started_again_and_ctrl_c_ends_everything_and_keeps_the_data() {
     let mut up = Up::start(tempfile::tempdir().unwrap(), &Up::SERVERS_ONLY);
     let run_json = up.workdir.path().join(".footfall/run.json");
     let mode = std::fs::metadata(&run_json).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "run.json holds a password");
+    let is_outside = up.workdir.path().join(".footfall/postgres/elsewhere");
+    assert_eq!(
+        is_outside.is_file(),
+        up.said().contains("postgres   data in /var/lib/footfall/"),
+        "{}",
+        up.said()
+    );
     let before = up.pids();
     assert_eq!(
         before.keys().collect::<Vec<_>>(),
@@ -204,11 +212,7 @@ fn what_dies_is_started_again_and_ctrl_c_ends_everything_and_keeps_the_data() {
         execute(&url, "select number from note").is_ok()
     });
 
-    let status = output(up.workdir.path(), &["status"]);
-    assert_eq!(status.status.code(), Some(0), "{}", text(&status));
-    for name in ["kafka", "postgres", "redis"] {
-        assert!(text(&status).contains(name), "{}", text(&status));
-    }
+    check_status(&mut up);
 
     up.signal(Signal::INT);
     let (code, workdir) = up.end();
@@ -295,102 +299,29 @@ fn a_killed_up_takes_its_children_along_and_down_ends_a_living_one() {
 }
 
 #[test]
-fn what_cannot_work_is_said_before_anything_starts() {
-    let workdir = tempfile::tempdir().unwrap();
-    let refused = |args: &[&str], sentence: &str| {
-        let output = output(workdir.path(), args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
-        assert!(
-            text(&output).contains(sentence),
-            "{args:?}: {}",
-            text(&output)
-        );
-    };
-    refused(
-        &["up", "--gateways", "many"],
-        "invalid value 'many' for '--gateways <N>'",
-    );
-    refused(
-        &["up", "--kafka", "reall"],
-        "expected real, mock or bootstrap servers",
-    );
-    refused(
-        &["up", "--partitions", "movements=3"],
-        "--partitions is \"movements\", expected the name of a topic",
-    );
-    refused(&["topics"], "nothing runs in .footfall");
-    refused(&["config", "nonsense"], "nonsense is no subcommand");
-    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = held.local_addr().unwrap().to_string();
-    let sentence = format!("is taken by process {}", std::process::id());
-    refused(
-        &["up", "--mqtt", "127.0.0.1:0", "--http", &address],
-        &sentence,
-    );
-    assert!(
-        !workdir.path().join(".footfall/kafka").exists(),
-        "something was started"
-    );
+fn tables_that_were_made_from_another_kafka_are_refused_before_any_role_starts() {
+    let servers = ["--gateways", "0", "--apis", "0", "--simulate", "none"];
+    let mock = [&servers[..], &["--kafka", "mock", "--fresh"]].concat();
+    let mut up = Up::start(tempfile::tempdir().unwrap(), &mock);
+    let url = up.postgres_url();
+    up.wait_for("the note of a consumer", STARTS_WITHIN, |_| {
+        execute(&url, "select 1 / count(*) from log_origin").is_ok()
+    });
+    up.signal(Signal::INT);
+    let (code, workdir) = up.end();
+    assert_eq!(code, Some(0));
 
-    let nothing_installed = footfall(
-        workdir.path(),
-        &[
-            "up",
-            "--kafka",
-            "mock",
-            "--http",
-            "127.0.0.1:0",
-            "--mqtt",
-            "127.0.0.1:0",
-        ],
-    )
-    .env("PATH", "/nonexistent")
-    .output()
-    .unwrap();
-    assert_eq!(nothing_installed.status.code(), Some(2));
-    assert!(
-        text(&nothing_installed).contains("redis-server was not found: install it with `"),
-        "{}",
-        text(&nothing_installed)
-    );
-}
-
-#[test]
-fn the_environment_file_is_read_and_what_is_set_wins() {
-    let workdir = tempfile::tempdir().unwrap();
-    std::fs::write(
-        workdir.path().join(".env"),
-        "FOOTFALL_GATEWAYS=3\nFOOTFALL_APIS=2\n",
-    )
-    .unwrap();
-    let shown = footfall(workdir.path(), &["config", "up"])
-        .env("FOOTFALL_APIS", "4")
+    let ports = ["--kafka-port", "0", "--postgres-port", "0"];
+    let refused = footfall(workdir.path(), &["up", "--redis-port", "0"])
+        .args(ports)
+        .args(servers)
         .output()
         .unwrap();
-    let line = |name: &str| {
-        text(&shown)
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap()
-            .to_owned()
-    };
-    assert!(
-        line("FOOTFALL_GATEWAYS").contains(" 3 ") && line("FOOTFALL_APIS").contains(" 4 "),
-        "{}",
-        text(&shown)
-    );
-    assert!(
-        line("FOOTFALL_CONSUMERS").contains(" 1 "),
-        "{}",
-        text(&shown)
-    );
-
-    std::fs::write(workdir.path().join(".env"), "FOOTFALL_GATEWAYS=many\n").unwrap();
-    let refused = output(workdir.path(), &["config", "up"]);
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert!(
-        text(&refused).contains("'many' for '--gateways"),
+        text(&refused).contains("belongs to another Kafka (cluster mockCluster"),
         "{}",
         text(&refused)
     );
+    assert_eq!(processes_in(workdir.path()), Vec::<String>::new());
 }

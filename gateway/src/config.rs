@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chassis::address;
 use chassis::admin::AdminArgs;
 use chassis::config::{ConfigError, duration, within};
 use chassis::kafka::KafkaArgs;
@@ -157,14 +158,11 @@ impl Config {
     /// # Errors
     /// [`CheckError`], which names the setting, its value and what was expected.
     pub fn check(&self) -> Result<Checked, CheckError> {
-        let mqtt_bind = self.listen.mqtt_bind.parse().map_err(|_| {
-            let expected = "an address such as 127.0.0.1:1883";
+        let mqtt_bind = address::listen(&self.listen.mqtt_bind).map_err(|_| {
+            let expected = "an address such as 127.0.0.1:1883, or a port to listen at on loopback";
             ConfigError::new("--mqtt-bind", &self.listen.mqtt_bind, expected)
         })?;
-        if self.kafka.kafka.trim().is_empty() {
-            let expected = "host:port, or several separated by commas";
-            return Err(ConfigError::new("--kafka", &self.kafka.kafka, expected).into());
-        }
+        self.kafka.check()?;
         self.check_durations()?;
         let limits = self.limit.check()?;
         let routes = match &self.route.routes {
@@ -270,12 +268,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&["--mqtt-bind", "1883"], "--mqtt-bind is \"1883\", expected an address such as 127.0.0.1:1883")]
+    #[case(&["--mqtt-bind", "host"], "--mqtt-bind is \"host\", expected an address such as 127.0.0.1:1883, or a port to listen at on loopback")]
+    #[case(&["--topic-prefix", "a/b"], "--topic-prefix is \"a/b\", expected at most 200 letters, digits, dots, dashes and underscores")]
     #[case(&["--connect-timeout", "1h"], "--connect-timeout is \"3600s\", expected 100ms to 5m")]
     #[case(&["--linger", "2s"], "--linger is \"2s\", expected 0ms to 1s")]
     #[case(&["--receive-maximum", "0"], "--receive-maximum is \"0\", expected 1 to 65535")]
     #[case(&["--payload-bytes-max", "10"], "--payload-bytes-max is \"10\", expected 1024 to 786432")]
-    #[case(&["--kafka", ""], "--kafka is \"\", expected host:port, or several separated by commas")]
+    #[case(&["--kafka", ""], "--kafka is \"\", expected host:port such as 127.0.0.1:9092, or several separated by commas")]
     #[case(&["--native-route", "false"], "--native-route is \"false\", expected true, or a route table with --routes")]
     #[case(&["--routes", "/nowhere"], "--routes: cannot read /nowhere")]
     fn an_error_names_the_setting_its_value_and_what_would_do(

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chassis::admin::{self, Health};
 use chassis::clock::Clock;
+use chassis::port::Reserved;
 use chassis::shutdown;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,9 +35,6 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long Kafka is left alone between two questions, at first and at most.
 const METADATA_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
 
 /// A gateway that listens.
 #[derive(Debug)]
@@ -85,15 +83,13 @@ impl Gateway {
         // After the admin server, which installs the recorder.
         let metrics = Arc::new(Metrics::new());
         // Bound now, so that a taken port is known at once; nobody is let in before Kafka is there.
-        let socket = bind(checked.mqtt_bind)?;
+        let address = Reserved::new(checked.mqtt_bind, "the gateway", "--mqtt-bind")?;
         let producer = Producer::new(&config, Arc::clone(&metrics))?;
         let Some((producer, partitions)) = partitions(producer, &shutdown).await? else {
             stop.cancel();
             return Ok(None);
         };
-        let listener = socket
-            .listen(BACKLOG)
-            .with_context(|| taken(checked.mqtt_bind))?;
+        let listener = address.listen()?;
         let gateway = Self {
             mqtt_address: listener
                 .local_addr()
@@ -223,23 +219,6 @@ impl Gateway {
             warn!("{} connections did not end", self.connections.len());
         }
     }
-}
-
-/// Takes an address without letting anybody in.
-fn bind(address: SocketAddr) -> anyhow::Result<TcpSocket> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let socket = socket.context("making a socket")?;
-    // As every listener does: an address that a process before this one has just left can be taken.
-    socket.set_reuseaddr(true).context("setting up a socket")?;
-    socket.bind(address).with_context(|| taken(address))?;
-    Ok(socket)
-}
-
-fn taken(address: SocketAddr) -> String {
-    format!("--mqtt-bind: cannot listen on {address}")
 }
 
 /// Waits until Kafka names the partitions of both topics; `None` when `shutdown` comes first.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chassis::address;
 use chassis::config::{ConfigError, duration, within};
 use clap::{Args, ValueEnum};
 use domain::time::{Micros, Span};
@@ -91,7 +92,13 @@ pub struct Config {
 #[derive(Args, Clone, Debug)]
 pub struct BrokerArgs {
     /// Address of the gateway, or of the broker in bridge mode
-    #[arg(long, env = "FOOTFALL_MQTT", default_value = "127.0.0.1:1883")]
+    #[arg(
+        long,
+        env = "FOOTFALL_MQTT",
+        default_value = "127.0.0.1:1883",
+        value_parser = address::connect,
+        value_name = "HOST:PORT"
+    )]
     pub mqtt: String,
     /// User name of the devices
     #[arg(long, env = "FOOTFALL_MQTT_USER", requires = "mqtt_password")]
@@ -131,9 +138,7 @@ impl Config {
     /// Checks everything at the instant `now`.
     pub(crate) fn settle(&self, now: Micros) -> Result<Settings, ConfigError> {
         self.check()?;
-        let tz = TimeZone::get(&self.tz).map_err(|_| {
-            ConfigError::new("--tz", &self.tz, "an IANA time zone such as Europe/London")
-        })?;
+        let tz = self.time_zone()?;
         let per_person = self.scenario.samples_per_person_second();
         let rate = self
             .rate
@@ -173,7 +178,23 @@ impl Config {
         })
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    fn time_zone(&self) -> Result<TimeZone, ConfigError> {
+        TimeZone::get(&self.tz).map_err(|_| {
+            ConfigError::new("--tz", &self.tz, "an IANA time zone such as Europe/London")
+        })
+    }
+
+    /// Checks everything that does not depend on the instant of the start.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the flag, its value and what was expected.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.time_zone()?;
+        self.check_shares()?;
+        self.check_amounts()
+    }
+
+    fn check_shares(&self) -> Result<(), ConfigError> {
         const PERCENT: &str = "0 to 100";
         within("--late-percent", self.late_percent, 0.0..=100.0, PERCENT)?;
         within(
@@ -200,7 +221,10 @@ impl Config {
             displaced,
             0.0..=100.0,
             "0 to 100 together with --late-percent",
-        )?;
+        )
+    }
+
+    fn check_amounts(&self) -> Result<(), ConfigError> {
         within(
             "--rate",
             self.rate.unwrap_or(1.0),

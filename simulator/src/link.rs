@@ -113,7 +113,11 @@ impl Link {
                         code,
                     });
                 }
-                // Expected while a gateway starts again; the progress line says how many are connected.
+                // Expected while a gateway starts again; one line for all devices, the progress line says how many are connected.
+                Err(broken) if self.progress.is_news() => warn!(
+                    net.address = self.identity.address,
+                    "no connection to {}, trying again: {broken}", self.identity.address
+                ),
                 Err(broken) => debug!(
                     device.id = %self.identity.client_id,
                     "{}: no connection to {}, {} messages to send again: {broken}",

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::time::Micros;
@@ -17,6 +17,8 @@ pub(crate) struct Progress {
     acknowledged: AtomicU64,
     resent: AtomicU64,
     connected: AtomicU32,
+    /// Whether a failure to connect was told since the last connection.
+    complained: AtomicBool,
     inside: AtomicU32,
     newest_us: AtomicI64,
     acks: Mutex<Acks>,
@@ -46,6 +48,7 @@ impl Progress {
             acknowledged: AtomicU64::new(0),
             resent: AtomicU64::new(0),
             connected: AtomicU32::new(0),
+            complained: AtomicBool::new(false),
             inside: AtomicU32::new(0),
             newest_us: AtomicI64::new(0),
             acks: Mutex::new(Acks {
@@ -76,8 +79,14 @@ impl Progress {
         }
     }
 
+    /// Whether a failure to connect is news: the first one of all devices since one of them was connected.
+    pub(crate) fn is_news(&self) -> bool {
+        !self.complained.swap(true, Ordering::Relaxed)
+    }
+
     /// A sensor connected. Logged for the first one, and again after all were gone.
     pub(crate) fn connected(&self) {
+        self.complained.store(false, Ordering::Relaxed);
         if self.connected.fetch_add(1, Ordering::Relaxed) == 0 {
             info!("simulator: connected");
         }

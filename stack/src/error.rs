@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::port::Holder;
+use chassis::port::Holder;
 
 /// Why a stack, or one of its servers, could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +47,8 @@ pub enum StackError {
         /// The folder.
         dir: PathBuf,
     },
-    /// The folder holds something that is not ours to wipe.
-    #[error("{} does not look like a stack's folder (no {marker} in it), so it is not wiped: remove it yourself or choose another `--dir`", .dir.display())]
+    /// The folder holds something that no stack has put there.
+    #[error("{} holds files and is not a stack's folder (no `{marker}` in it), so nothing is put into it: expected a new or empty folder with `--dir`", .dir.display())]
     NotOurFolder {
         /// The folder.
         dir: PathBuf,

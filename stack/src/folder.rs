@@ -10,7 +10,7 @@
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,19 @@ const LOG_TAIL_BYTES: u64 = 4096;
 
 /// The marker file, see the module's drawing.
 const LOCK: &str = "lock";
+
+/// What a stack puts into its folder besides the lock. Nothing else is ever removed.
+const CONTENT: [&str; 9] = [
+    "run.json",
+    "run.partial",
+    "postgres.password",
+    "postgres.partial",
+    "pids",
+    "logs",
+    "kafka",
+    "postgres",
+    "redis",
+];
 
 /// Paths inside one stack's folder. Absolute, so that children with other working folders agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,14 +96,14 @@ impl Folder {
         self.root.join(server)
     }
 
-    /// Creates the folder and takes it for this process.
+    /// Takes the folder for this process: a new or empty one, or one that a stack has made. The lock comes first, so that
+    /// whatever else lies in a folder of ours came after the proof that it is ours.
     ///
     /// # Errors
-    /// [`StackError::FolderInUse`] while another process holds it.
+    /// [`StackError::FolderInUse`] while another process holds it, [`StackError::NotOurFolder`] for one with other content.
     pub fn lock(&self) -> Result<FolderLock> {
-        for dir in [self.root.clone(), self.root.join("logs"), self.pids()] {
-            fs::create_dir_all(&dir).at("creating", &dir)?;
-        }
+        self.check_ours()?;
+        fs::create_dir_all(&self.root).at("creating", &self.root)?;
         let path = self.root.join(LOCK);
         let file = OpenOptions::new()
             .create(true)
@@ -98,13 +111,43 @@ impl Folder {
             .write(true)
             .open(&path)
             .at("opening", &path)?;
+        let held = self.hold(file)?;
+        self.make_rooms()?;
+        Ok(held)
+    }
+
+    /// Takes a folder that a stack has made, and creates nothing. `None` for any other folder, or none at all.
+    ///
+    /// # Errors
+    /// [`StackError::FolderInUse`] while another process holds it.
+    pub fn lock_existing(&self) -> Result<Option<FolderLock>> {
+        let path = self.root.join(LOCK);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .at("opening", &path)?;
+        self.hold(file).map(Some)
+    }
+
+    fn hold(&self, file: File) -> Result<FolderLock> {
         match file.try_lock() {
             Ok(()) => Ok(FolderLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StackError::FolderInUse {
                 dir: self.root.clone(),
             }),
-            Err(TryLockError::Error(source)) => Err(source).at("locking", &path),
+            Err(TryLockError::Error(source)) => Err(source).at("locking", &self.root.join(LOCK)),
         }
+    }
+
+    /// The folders that any process of the stack may write into.
+    fn make_rooms(&self) -> Result<()> {
+        for dir in [self.root.join("logs"), self.pids()] {
+            fs::create_dir_all(&dir).at("creating", &dir)?;
+        }
+        Ok(())
     }
 
     /// Whether a living process holds the folder.
@@ -114,38 +157,40 @@ impl Folder {
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    /// Removes what the folder holds, except the lock that the caller has taken.
+    /// Removes what a stack has put into the folder, except the lock that the caller has taken. What else lies there stays.
     ///
     /// # Errors
     /// When something in it cannot be removed.
     pub(crate) fn wipe(&self, _held: &FolderLock) -> Result<()> {
-        for entry in fs::read_dir(&self.root).at("reading", &self.root)? {
-            let path = entry.at("reading", &self.root)?.path();
-            if path.ends_with(LOCK) {
-                continue;
-            }
-            if path.is_dir() && !path.is_symlink() {
-                fs::remove_dir_all(&path).at("removing", &path)?;
+        for name in CONTENT {
+            let path = self.root.join(name);
+            let removed = if path.is_dir() && !path.is_symlink() {
+                fs::remove_dir_all(&path)
             } else {
-                fs::remove_file(&path).at("removing", &path)?;
+                fs::remove_file(&path)
+            };
+            match removed {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed.at("removing", &path)?,
             }
         }
-        for dir in [self.root.join("logs"), self.pids()] {
-            fs::create_dir_all(&dir).at("creating", &dir)?;
-        }
-        Ok(())
+        self.make_rooms()
     }
 
-    /// Refuses a folder with content that no stack made: `--fresh --dir ~` must not empty a home.
-    ///
-    /// # Errors
-    /// [`StackError::NotOurFolder`].
-    pub(crate) fn check_ours(&self) -> Result<()> {
+    /// Whether a stack has made the folder.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.root.join(LOCK).is_file()
+    }
+
+    /// Refuses a folder with content that no stack made: once the marker is in it, `--fresh` may remove what it finds there.
+    fn check_ours(&self) -> Result<()> {
         let is_empty = match fs::read_dir(&self.root) {
             Ok(mut entries) => entries.next().is_none(),
-            Err(_) => true,
+            Err(error) if error.kind() == ErrorKind::NotFound => true,
+            Err(error) => return Err(error).at("reading", &self.root),
         };
-        if is_empty || self.root.join(LOCK).is_file() {
+        if is_empty || self.is_ours() {
             return Ok(());
         }
         Err(StackError::NotOurFolder {
@@ -227,15 +272,33 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_no_stack_made_is_never_wiped() {
+    fn a_folder_with_content_that_no_stack_made_is_not_taken() {
         let temp = tempfile::tempdir().unwrap();
         let folder = Folder::at(temp.path()).unwrap();
-        folder.check_ours().unwrap();
-        fs::write(temp.path().join("thesis.txt"), "years of work").unwrap();
+        let thesis = temp.path().join("thesis.txt");
+        fs::write(&thesis, "years of work").unwrap();
         assert!(matches!(
-            folder.check_ours(),
+            folder.lock(),
             Err(StackError::NotOurFolder { .. })
         ));
+        assert!(folder.lock_existing().unwrap().is_none());
+        let names: Vec<_> = fs::read_dir(temp.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert_eq!(names, [thesis], "something was put into it");
+    }
+
+    #[test]
+    fn a_wipe_leaves_what_a_person_has_put_into_a_folder_of_ours() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::at(temp.path()).unwrap();
+        let held = folder.lock().unwrap();
+        let thesis = temp.path().join("thesis.txt");
+        fs::write(&thesis, "years of work").unwrap();
+        fs::write(folder.run_json(), "{}").unwrap();
+        folder.wipe(&held).unwrap();
+        assert!(thesis.is_file() && !folder.run_json().exists());
     }
 
     #[test]

@@ -67,18 +67,6 @@ impl Identity {
         }
         true
     }
-
-    /// The command line, for messages; empty when it cannot be read.
-    #[must_use]
-    pub fn command_line(pid: u32) -> String {
-        let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words: Vec<_> = bytes
-            .split(|byte| *byte == 0)
-            .filter(|word| !word.is_empty())
-            .map(String::from_utf8_lossy)
-            .collect();
-        words.join(" ")
-    }
 }
 
 /// Fields 3 (state) and 22 (start time, ticks since boot) of `/proc/PID/stat`. The second field is the program's name in

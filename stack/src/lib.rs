@@ -31,13 +31,13 @@ pub mod server;
 pub mod shared;
 mod stack;
 pub mod topic;
-pub mod url;
 
 pub use config::{Durability, KafkaSource, Source, StackConfig};
 pub use error::StackError;
 pub use folder::Folder;
 pub use identity::Identity;
 pub use launch::Launch;
+pub use postgres::data_outside;
 pub use process::Process;
 pub use program::Account;
 pub use quiet::Quiet;

@@ -65,14 +65,15 @@ pub(crate) fn java(major_min: u32) -> Result<PathBuf> {
             Some(_) => return Ok(java),
         }
     }
-    let package = format!("openjdk-{major_min}-jre-headless");
+    // The distribution's own: the newest ones have dropped 17, and none that we support has an older one.
+    let package = "default-jre-headless";
     Err(match newest_too_old {
-        None => missing("java", &package),
+        None => missing("java", package),
         Some(found) => StackError::ProgramTooOld {
             program: "java".to_owned(),
             found: found.to_string(),
             needed: major_min.to_string(),
-            install: install_command(&package),
+            install: install_command(package),
         },
     })
 }
@@ -153,6 +154,7 @@ mod tests {
         );
         let message = super::java(999).unwrap_err().to_string();
         assert!(message.contains("at least 999 is needed"), "{message}");
+        assert!(message.contains("default-jre-headless"), "{message}");
     }
 
     #[test]

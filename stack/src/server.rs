@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chassis::url::without_password;
 use rustix::process::Signal;
 
 use crate::error::{Result, StackError};
@@ -16,7 +17,6 @@ use crate::postgres::{self, Postgres};
 use crate::process::Process;
 use crate::program;
 use crate::redis_server::{self, Redis};
-use crate::url::without_password;
 
 /// The names of the servers.
 pub const NAMES: [&str; 3] = [kafka::NAME, redis_server::NAME, postgres::NAME];
@@ -150,7 +150,7 @@ impl Server {
     /// Whether it is our server that answers, and not one that took the port a moment before.
     fn is_listening(&self) -> bool {
         self.pid()
-            .is_some_and(|pid| port::is_held_by(self.recipe.address().port(), pid))
+            .is_some_and(|pid| chassis::port::is_held_by(self.recipe.address().port(), pid))
     }
 
     /// Somebody may have taken the port between the claim and the start; that says more than the server's own log.
@@ -258,16 +258,28 @@ impl Recipe {
     }
 }
 
+/// Uses `kafka`, `postgres` or `redis` at an address once, ours or not.
+///
+/// # Errors
+/// What stood in the way.
+pub async fn probe(name: &str, url: &str) -> Result<(), String> {
+    answer(name, url).await.map(drop)
+}
+
+/// One attempt; the answer is the server's version.
+async fn answer(name: &str, url: &str) -> Result<String, String> {
+    match name {
+        kafka::NAME => kafka::probe(url).await.map(|()| String::new()),
+        postgres::NAME => postgres::probe(url).await,
+        _ => redis_server::probe(url).await,
+    }
+}
+
 /// Waits until a server that we did not start answers, and refuses one that is too old.
 pub(crate) async fn wait_for_external(name: &'static str, url: &str) -> Result<()> {
     let deadline = Instant::now() + ANSWER_WITHIN;
     loop {
-        let answer = match name {
-            kafka::NAME => kafka::probe(url).await.map(|()| String::new()),
-            postgres::NAME => postgres::probe(url).await,
-            _ => redis_server::probe(url).await,
-        };
-        match answer {
+        match answer(name, url).await {
             Ok(version) => return check_version(name, &version),
             Err(reason) if Instant::now() >= deadline => {
                 return Err(not_usable(

@@ -41,9 +41,6 @@ impl Stack {
     /// A sentence that says what is missing, taken or broken; whatever had been started is stopped again.
     pub async fn start(config: StackConfig) -> Result<Self> {
         let folder = Folder::at(&config.dir)?;
-        if config.fresh {
-            folder.check_ours()?;
-        }
         let lock = folder.lock()?;
         for ended in end_leftovers(&folder, LEFTOVER_PATIENCE).await? {
             tracing::warn!("ended {ended}, left over from an earlier run");

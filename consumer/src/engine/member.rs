@@ -17,8 +17,10 @@ use rdkafka::{ClientConfig, Message, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::origin;
 use super::owner::{Orders, Owner, Polled, Shared};
 use super::rebalance::{KAFKA_TIMEOUT, Rebalances, offsets};
+use super::slot::standstill;
 use crate::store::checkpoint::RowStatement;
 
 /// At most this many records a turn, so that flushes and checkpoints are never starved.
@@ -49,15 +51,22 @@ where
     /// Consumes until shutdown; comes back to the group after a failure.
     pub(crate) fn run(self) {
         let mut pause = Duration::from_millis(200);
+        let mut said = String::new();
         while !self.shutdown.is_cancelled() {
             let started = Instant::now();
-            if let Err(cause) = self.consume() {
-                warn!(error = %cause, "{}: {cause:#}; joining again", self.name());
-                self.health
-                    .set_ready(&self.name(), false, &format!("{cause:#}"));
-            }
+            let outcome = self.consume();
             if started.elapsed() > Duration::from_secs(60) {
                 pause = Duration::from_millis(200);
+                said.clear();
+            }
+            if let Err(cause) = outcome {
+                let why = format!("{cause:#}");
+                self.health.set_ready(&self.name(), false, &why);
+                // What only a person can mend is said once, not every few seconds.
+                if why != said {
+                    warn!(error = %cause, "{}: {why}; joining again", self.name());
+                    said = why;
+                }
             }
             self.shared.handle.block_on(async {
                 tokio::select! {
@@ -79,6 +88,7 @@ where
             .kafka
             .create_with_context(context)
             .context("creating the Kafka consumer")?;
+        origin::check(consumer.client(), &self.shared.ledger, &self.shared.handle)?;
         consumer
             .subscribe(&[&topic])
             .with_context(|| format!("subscribing to {topic}"))?;
@@ -102,8 +112,10 @@ where
                 anyhow::bail!(why);
             }
             self.health.beat(&self.name());
+            if let Some(why) = standstill(&owner.slots) {
+                self.health.set_ready(&self.name(), false, &why);
             // A member without partitions gets no assignment at all: it waits for its turn, and that is being ready.
-            if owner.watch.joined || joined.elapsed() > ASSIGNED_WITHIN {
+            } else if owner.watch.joined || joined.elapsed() > ASSIGNED_WITHIN {
                 self.health.set_ready(&self.name(), true, "consuming");
             }
             if Instant::now() >= report_due {

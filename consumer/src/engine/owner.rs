@@ -167,7 +167,7 @@ where
                 ));
             }
             // Revoked, or stopped: not ours to fold.
-            Some(Slot::Stopped) | None => self.watch.ignored(),
+            Some(Slot::Stopped { .. }) | None => self.watch.ignored(),
         }
     }
 
@@ -213,7 +213,17 @@ where
         );
         self.watch.stopped(partition);
         self.orders.pause.push(partition);
-        self.slots.insert(partition, Slot::Stopped);
+        let why = why.to_owned();
+        self.slots.insert(partition, Slot::Stopped { why });
+    }
+
+    /// Takes a slot away; whoever has the partition next tells anew how it is.
+    fn take_slot(&mut self, id: i32) -> Option<Slot<F>> {
+        let slot = self.slots.remove(&id)?;
+        if matches!(slot, Slot::Stopped { .. }) {
+            self.watch.not_stopped_here(id);
+        }
+        Some(slot)
     }
 
     /// One turn beside the poll: states that are ready, flushes and checkpoints that are due or done.
@@ -292,7 +302,7 @@ where
         let shared = Arc::clone(&self.shared);
         let mut leaving = BTreeMap::new();
         for id in partitions {
-            if let Some(slot) = self.slots.remove(id) {
+            if let Some(slot) = self.take_slot(*id) {
                 leaving.insert(*id, slot);
             }
         }
@@ -324,7 +334,7 @@ where
     /// Drops partitions that were lost: whatever of them is not in the ledger is replayed by the next owner.
     pub(crate) fn forget(&mut self, partitions: &[i32]) {
         for id in partitions {
-            self.slots.remove(id);
+            self.take_slot(*id);
         }
         let mut staying = Active {
             slots: &mut self.slots,

@@ -14,6 +14,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use tracing::debug;
 
+use super::origin;
 use super::owner::Owner;
 use crate::store::checkpoint::RowStatement;
 
@@ -142,6 +143,12 @@ where
         partitions: &[i32],
     ) -> anyhow::Result<()> {
         let mut owner = self.owner();
+        // Here too: another Kafka may have come up at the same address under a living client.
+        origin::check(
+            consumer.client(),
+            &owner.shared.ledger,
+            &owner.shared.handle,
+        )?;
         let mut acquired = owner
             .acquire(partitions, ACQUIRE_PATIENCE)
             .context("acquiring partitions")?;

@@ -22,8 +22,8 @@ pub(crate) enum Slot<F: Fold> {
     Active(Box<Partition<F>>),
     /// The fold panicked at `poison`; the records since then wait until the state is made again.
     Rebuilding(Box<Rebuilding<F>>),
-    /// It cannot go on without a person.
-    Stopped,
+    /// It cannot go on without a person, who is told why.
+    Stopped { why: String },
 }
 
 #[derive(Debug)]
@@ -59,6 +59,20 @@ impl<F: Fold> Active<'_, F> {
             })
             .collect()
     }
+}
+
+/// Which partitions are stopped, and why the first of them is. `None` while all of them go on.
+pub(crate) fn standstill<F: Fold>(slots: &BTreeMap<i32, Slot<F>>) -> Option<String> {
+    let mut stopped = slots.iter().filter_map(|(id, slot)| match slot {
+        Slot::Stopped { why } => Some((id, why)),
+        _ => None,
+    });
+    let (first, why) = stopped.next()?;
+    let more = match stopped.count() {
+        0 => String::new(),
+        more => format!(" ({more} more of {} are stopped too)", slots.len()),
+    };
+    Some(format!("partition {first} is stopped: {why}{more}"))
 }
 
 impl<F: Fold> Slot<F> {

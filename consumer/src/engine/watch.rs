@@ -66,6 +66,11 @@ impl Watch {
         gauge!(name::STOPPED, "fold" => self.fold, "partition" => partition.to_string()).set(1.0);
     }
 
+    /// The partition left this worker, stopped or not.
+    pub(crate) fn not_stopped_here(&self, partition: i32) {
+        gauge!(name::STOPPED, "fold" => self.fold, "partition" => partition.to_string()).set(0.0);
+    }
+
     pub(crate) fn checkpointed(&self, took: Duration) {
         self.checkpoint.record(took.as_secs_f64());
     }

@@ -3,5 +3,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod ledger;
 pub(crate) mod live;
+pub mod origin;
+pub(crate) mod partitions;
 pub(crate) mod pause;
 pub(crate) mod pg_time;

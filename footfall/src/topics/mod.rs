@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// Only these topics
     topics: Vec<String>,
     /// How many of each topic's latest records are shown, decoded; ticks are passed over
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    #[arg(long, env = "FOOTFALL_PEEK", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     peek: u16,
     #[command(flatten)]
     kafka: KafkaTarget,

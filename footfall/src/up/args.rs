@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chassis::address;
 use chassis::config::{ConfigError, duration};
+use chassis::kafka::check_prefix;
 use stack::{KafkaSource, Source, StackConfig, Topic};
 
 use super::choice::{Kafka, Mode, Partitions, Server, Simulate};
@@ -19,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, env = "FOOTFALL_DIR", default_value = ".footfall")]
     pub(crate) dir: PathBuf,
     /// Wipe the folder first
-    #[arg(long)]
+    #[arg(long, env = "FOOTFALL_FRESH")]
     pub(crate) fresh: bool,
     /// What the simulator plays
     #[arg(long, env = "FOOTFALL_SIMULATE", default_value = "campus")]
@@ -77,6 +79,7 @@ pub(crate) struct Args {
         long,
         env = "FOOTFALL_HTTP",
         default_value = "127.0.0.1:8080",
+        value_parser = address::listen,
         value_name = "ADDRESS"
     )]
     pub(crate) http: SocketAddr,
@@ -85,6 +88,7 @@ pub(crate) struct Args {
         long,
         env = "FOOTFALL_MQTT",
         default_value = "127.0.0.1:1883",
+        value_parser = address::listen,
         value_name = "ADDRESS"
     )]
     pub(crate) mqtt: SocketAddr,
@@ -164,6 +168,7 @@ impl Args {
 
     /// Finds what cannot work before anything is started.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        check_prefix(&self.topic_prefix)?;
         self.topics()?;
         let is_simulated = self.simulate != Simulate::None;
         if is_simulated && self.gateways == 0 {
@@ -219,6 +224,21 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn an_address_is_a_port_or_an_ip_and_a_port() {
+        let mqtt = |value| parse(&["--mqtt", value]).map(|args| args.mqtt.to_string());
+        for text in ["1884", "localhost:1884", "127.0.0.1:1884"] {
+            assert_eq!(mqtt(text).unwrap(), "127.0.0.1:1884");
+        }
+        let message = mqtt("nonsense").unwrap_err();
+        assert!(
+            message.contains("'nonsense' for '--mqtt <ADDRESS>': expected an address such as"),
+            "{message}"
+        );
+        let prefix = parse(&["--topic-prefix", "a b"]).unwrap().check();
+        assert!(prefix.unwrap_err().to_string().contains("is \"a b\""));
     }
 
     #[test]

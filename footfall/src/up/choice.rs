@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use chassis::kafka::is_bootstrap;
 use clap::ValueEnum;
 
 /// Most partitions a topic may be given; Kafka pays for each with open files.
@@ -40,18 +41,10 @@ impl FromStr for Kafka {
         match text {
             "real" => Ok(Self::Real),
             "mock" => Ok(Self::Mock),
-            servers if servers.split(',').all(is_host_and_port) => {
-                Ok(Self::External(servers.to_owned()))
-            }
+            servers if is_bootstrap(servers) => Ok(Self::External(servers.to_owned())),
             _ => Err("expected real, mock or bootstrap servers such as 127.0.0.1:9092".to_owned()),
         }
     }
-}
-
-fn is_host_and_port(server: &str) -> bool {
-    server.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-    })
 }
 
 /// Where Postgres or Redis comes from.

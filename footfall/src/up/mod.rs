@@ -9,14 +9,17 @@ mod registry;
 mod roles;
 mod supervise;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use chassis::kafka::KafkaArgs;
 use chassis::telemetry::LogArgs;
+use chassis::url::without_password;
+use consumer::origin;
 use domain::topic::SENSOR_MOVEMENTS;
-use stack::url::without_password;
-use stack::{Stack, StackError, Topic};
+use sqlx::{Connection, PgConnection};
+use stack::{Folder, Stack, StackError, Topic};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
@@ -65,9 +68,17 @@ pub(crate) async fn run(
     outcome?;
     output::say(&format!(
         "everything has ended; data and logs are in {}",
-        args.dir.display()
+        places(&folder, &args.dir)
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder of a stack, and where else it keeps data.
+pub(crate) fn places(folder: &Folder, dir: &Path) -> String {
+    match stack::data_outside(folder) {
+        Some(outside) => format!("{} and {}", dir.display(), outside.display()),
+        None => dir.display().to_string(),
+    }
 }
 
 /// A log that begins empty does not go with tables that were made from another one.
@@ -104,22 +115,44 @@ async fn start_stack(args: &Args) -> Result<Stack, StackError> {
         };
         output::say(&format!("{name:<10} {address} ({origin})"));
     }
+    if let Some(outside) = stack::data_outside(stack.folder()) {
+        output::say(&format!(
+            "postgres   data in {}, because its account cannot reach {}",
+            outside.display(),
+            args.dir.display()
+        ));
+    }
     Ok(stack)
+}
+
+/// Offsets of one log mean nothing in another: a consumer would refuse it, and we do so before anything is started or made.
+async fn check_origin(kafka: &KafkaArgs, postgres_url: &str) -> anyhow::Result<()> {
+    let looking = kafka.clone();
+    let found = tokio::task::spawn_blocking(move || kafka_offsets::cluster_id(&looking)).await??;
+    let mut connection = PgConnection::connect(postgres_url).await?;
+    let noted = origin::noted(&mut connection).await?;
+    connection.close().await?;
+    origin::check(noted, &found).map_err(|error| {
+        exit::usage(format!(
+            "{error}. `--fresh` begins anew, `--dir` chooses another folder"
+        ))
+    })
 }
 
 /// Topics, tables and the registry. Says whether the log of movements is still empty.
 async fn prepare(start: Start<'_>, topics: &[Topic]) -> anyhow::Result<bool> {
     let Start { args, stack, .. } = start;
-    stack.create_topics(topics).await?;
-    let applied = migrate::migrate(&stack.postgres_url).await?;
-    if applied > 0 {
-        output::say(&format!("postgres   {applied} migrations applied"));
-    }
-    registry::register(&stack.postgres_url, args.simulate).await?;
     let kafka = KafkaArgs {
         kafka: stack.kafka.clone(),
         topic_prefix: args.topic_prefix.clone(),
     };
+    let applied = migrate::migrate(&stack.postgres_url).await?;
+    if applied > 0 {
+        output::say(&format!("postgres   {applied} migrations applied"));
+    }
+    check_origin(&kafka, &stack.postgres_url).await?;
+    stack.create_topics(topics).await?;
+    registry::register(&stack.postgres_url, args.simulate).await?;
     let topics = tokio::task::spawn_blocking(move || {
         let movements = kafka.topic(SENSOR_MOVEMENTS);
         let topics = kafka_offsets::topics(&kafka)?;

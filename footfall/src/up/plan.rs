@@ -225,7 +225,12 @@ fn with_environment(launch: Launch, args: &Args, log: &LogArgs, stack: &Stack) -
         }
     }
     // These mean something else to a role, or nothing that `up` did not already say.
-    launch.env_removed = vec!["FOOTFALL_MODE", "FOOTFALL_HTTP", "FOOTFALL_RATE"];
+    launch.env_removed = vec![
+        "FOOTFALL_MODE",
+        "FOOTFALL_HTTP",
+        "FOOTFALL_RATE",
+        "FOOTFALL_FRESH",
+    ];
     launch
 }
 

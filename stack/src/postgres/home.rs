@@ -78,6 +78,12 @@ pub(crate) fn wipe_outside(folder: &Folder) -> Result<()> {
     }
 }
 
+/// Where Postgres keeps the data of a stack if that is not in its folder.
+#[must_use]
+pub fn data_outside(folder: &Folder) -> Option<PathBuf> {
+    elsewhere(folder)
+}
+
 /// Where the note says that the cluster is; only ever below our own place, whatever the note says.
 fn elsewhere(folder: &Folder) -> Option<PathBuf> {
     let noted = PathBuf::from(fs::read_to_string(folder.data(NAME).join(ELSEWHERE)).ok()?);
@@ -135,6 +141,7 @@ mod tests {
         let outside = home(&folder, Some(account)).unwrap();
         assert!(outside.starts_with(FALLBACK), "{}", outside.display());
         assert!(can_reach(&outside, account).unwrap());
+        assert_eq!(data_outside(&folder).as_ref(), Some(&outside));
         assert_eq!(
             home(&folder, Some(account)).unwrap(),
             outside,
@@ -150,5 +157,6 @@ mod tests {
 
         fs::set_permissions(temp.path(), Permissions::from_mode(0o755)).unwrap();
         assert_eq!(home(&folder, Some(account)).unwrap(), inside);
+        assert_eq!(data_outside(&folder), None);
     }
 }

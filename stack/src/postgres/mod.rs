@@ -24,6 +24,7 @@ use crate::program::Account;
 mod home;
 mod programs;
 
+pub use home::data_outside;
 pub(crate) use home::wipe_outside;
 use home::{account, give, home};
 use programs::programs;
