@@ -1,13 +1,16 @@
 //! What is known about each sensor: the registry, the ledger's database and the live view, put together.
+//!
+//! One rule says whether a sensor speaks ([`Rhythm`]), and everything that is answered follows it: its state, which zones
+//! are counted, who is named as silent. It is the rule of coverage, so that a chart does not say otherwise. What a sensor
+//! counts is what it measured when it spoke last: ticks close visits, but nobody saw these people leave.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::coverage::HOUR;
 use domain::event::DeviceState;
 use domain::id::DeviceId;
-use domain::live::{OpenCount, SensorValue};
+use domain::live::SensorValue;
 use domain::pane::PANE;
 use domain::time::{Micros, Span};
 
@@ -16,6 +19,15 @@ use crate::routes::sensor::SensorState;
 
 /// A sensor whose clock is further behind the newest than this takes no part in a site's watermark.
 const ACTIVE_WITHIN: Span = Span::from_secs(48 * 3600);
+
+/// When a sensor is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// After its last sign of life it speaks for so long, as its coverage has it.
+    pub silent_after: Span,
+    /// It is late for so long, and offline then.
+    pub offline_after: Span,
+}
 
 /// A sensor that is registered or was heard of.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,20 +104,12 @@ impl Heard {
         }
     }
 
-    /// Visits that go on, of the traveler types that `wanted` takes.
+    /// Visits that went on when the sensor spoke last, of the traveler types that `wanted` takes.
     #[must_use]
     pub fn present(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        Self::count(self.live.iter().flat_map(|live| &live.open), wanted)
-    }
-
-    /// Visits that went on when the sensor spoke last.
-    #[must_use]
-    pub fn last_known(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        Self::count(self.live.iter().flat_map(|live| &live.last_known), wanted)
-    }
-
-    fn count<'a>(open: impl Iterator<Item = &'a OpenCount>, wanted: impl Fn(&str) -> bool) -> u64 {
-        open.filter(|open| wanted(&open.traveler_type))
+        let measured = self.live.iter().flat_map(|live| &live.last_known);
+        measured
+            .filter(|open| wanted(&open.traveler_type))
             .map(|open| u64::from(open.n))
             .sum()
     }
@@ -130,21 +134,21 @@ fn said_goodbye(value: &SensorValue) -> bool {
 }
 
 impl KnownSensor {
-    /// Whether it speaks, at `now`, when it is expected to every `heartbeat`.
+    /// Whether it speaks, at `now`.
     #[must_use]
-    pub fn state(&self, now: Micros, heartbeat: Duration) -> SensorState {
+    pub fn state(&self, now: Micros, rhythm: Rhythm) -> SensorState {
         let Some(heard) = &self.heard else {
             return SensorState::Unknown;
         };
-        let heartbeats =
-            |n: i64| Span(i64::try_from(heartbeat.as_micros()).unwrap_or(i64::MAX / 8) * n);
         let silence = now - heard.last_received;
-        if heard.said_goodbye || silence > heartbeats(5) {
+        if heard.said_goodbye {
             SensorState::Offline
-        } else if silence > heartbeats(2) {
+        } else if silence <= rhythm.silent_after {
+            SensorState::Online
+        } else if silence <= rhythm.offline_after {
             SensorState::Late
         } else {
-            SensorState::Online
+            SensorState::Offline
         }
     }
 
@@ -190,11 +194,14 @@ pub fn clocks<'a>(sensors: impl Iterator<Item = &'a KnownSensor>, now: Micros) -
 
 #[cfg(test)]
 mod tests {
-    use domain::live::UpHour;
+    use domain::live::{OpenCount, UpHour};
 
     use super::*;
 
-    const HEARTBEAT: Duration = Duration::from_secs(30);
+    const RHYTHM: Rhythm = Rhythm {
+        silent_after: Span::from_secs(60),
+        offline_after: Span::from_secs(150),
+    };
 
     fn at(seconds: i64) -> Micros {
         Micros(seconds * 1_000_000)
@@ -224,7 +231,12 @@ mod tests {
             last_received_us: at(last_event).0,
             clock_us: at(last_event).0,
             watermark_us: at(last_event - 1200).0,
-            open: vec![
+            // Ticks have closed the other visits.
+            open: vec![OpenCount {
+                traveler_type: "student".into(),
+                n: 1,
+            }],
+            last_known: vec![
                 OpenCount {
                     traveler_type: "student".into(),
                     n: 3,
@@ -236,24 +248,20 @@ mod tests {
             ],
             up: vec![UpHour { hour_us: 0, bits }],
             declared: declared.into(),
-            last_known: vec![OpenCount {
-                traveler_type: "student".into(),
-                n: 4,
-            }],
         };
         Heard::from_live(Arc::new(value), None)
     }
 
     #[test]
-    fn a_sensor_is_online_for_two_heartbeats_and_late_for_five() {
+    fn a_sensor_is_online_as_long_as_it_is_covered_and_late_for_five_heartbeats() {
         let sensor = heard(1000, 1000, 0);
-        let state = |seconds| sensor.state(at(seconds), HEARTBEAT);
+        let state = |seconds| sensor.state(at(seconds), RHYTHM);
         assert_eq!(state(1060), SensorState::Online);
         assert_eq!(state(1061), SensorState::Late);
         assert_eq!(state(1150), SensorState::Late);
         assert_eq!(state(1151), SensorState::Offline);
         assert_eq!(
-            KnownSensor::default().state(at(0), HEARTBEAT),
+            KnownSensor::default().state(at(0), RHYTHM),
             SensorState::Unknown
         );
         assert_eq!(sensor.silent_s(at(1061)), Some(61));
@@ -270,11 +278,10 @@ mod tests {
     }
 
     #[test]
-    fn people_are_counted_by_type() {
+    fn people_are_counted_by_type_as_they_were_measured() {
         let heard = live(25, "online", &[]);
         assert_eq!(heard.present(|_| true), 5);
         assert_eq!(heard.present(|name| name == "staff"), 2);
-        assert_eq!(heard.last_known(|_| true), 4);
     }
 
     #[test]

@@ -173,7 +173,7 @@ pub struct SensorValue {
     /// No event before this changes an answer any more, µs since 1970.
     #[prost(int64, tag = "4")]
     pub watermark_us: i64,
-    /// Open visits by traveler type: people who are there now.
+    /// Open visits by traveler type. While the sensor is silent the ticks close them one by one.
     #[prost(message, repeated, tag = "5")]
     pub open: Vec<OpenCount>,
     /// The panes of recent hours in which the sensor is known to have been up.
@@ -182,7 +182,7 @@ pub struct SensorValue {
     /// The state it last declared: `online`, `offline`, `heartbeat`; empty when it never did.
     #[prost(string, tag = "7")]
     pub declared: String,
-    /// Open visits by traveler type when the sensor spoke last: the last that is known of a silent one.
+    /// Open visits by traveler type when the sensor spoke last: the people that it measured.
     #[prost(message, repeated, tag = "8")]
     pub last_known: Vec<OpenCount>,
 }

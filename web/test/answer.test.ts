@@ -29,6 +29,14 @@ describe('the answer', () => {
     expect(answer({ ...overview, zones }).lede).toMatch(/^Library is the fullest, \d\d% of its capacity\.$/);
   });
 
+  test('names sensors that are silent beside others, whose zone is counted', () => {
+    const overview = overviewAt(NOW, 'calm');
+    const silent = { id: 'ent-2', zone: 'ent', last_seen: null, silent_s: 61 };
+    expect(answer({ ...overview, silent_sensors: [silent] }).lede).toContain(
+      '1 sensor is silent and is not counted.',
+    );
+  });
+
   test('never says that nobody is there when nobody measures', () => {
     const { headline, lede } = answer(overviewAt(NOW, 'blind'));
     expect(headline).toMatch(/^Last count \d+ people, at 11:06$/);

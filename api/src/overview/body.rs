@@ -16,7 +16,7 @@ pub struct Overview {
     pub totals: Totals,
     /// The zones, in the site's order.
     pub zones: Vec<OverviewZone>,
-    /// Sensors that were heard of before and are silent now.
+    /// Sensors that do not speak now: those that fell silent, and registered ones that never spoke.
     pub silent_sensors: Vec<SilentSensor>,
     /// Where a subscription to the same question goes on.
     pub stream: StreamCursor,
@@ -58,7 +58,8 @@ pub struct OverviewZone {
     /// Its name.
     #[schema(example = "Library")]
     pub name: String,
-    /// People who are there: visits that go on. The last known number when the state is `no_data`.
+    /// People who are there: visits that go on at the sensors that speak. When the state is `no_data`, those that went on
+    /// when its sensors spoke last.
     #[schema(example = 388)]
     pub n: u64,
     /// How many may be there; null where nobody said.
@@ -90,11 +91,11 @@ pub enum ZoneState {
     Busy,
     /// More than its capacity.
     Over,
-    /// All of its sensors are silent.
+    /// None of its sensors speaks.
     NoData,
 }
 
-/// A sensor that does not speak.
+/// A sensor that does not speak: its last sign of life is older than `silent_after_s` of `/site`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SilentSensor {
     /// Its id.

@@ -113,7 +113,7 @@ pub fn overview(filter: &OverviewFilter, moment: &Moment, settings: &Settings) -
             .filter(|(id, sensor)| counting.takes(id, sensor))
     };
     let clocks = sensors::clocks(chosen().map(|(_, sensor)| sensor), now);
-    let silent = chosen().filter(|(_, sensor)| counting.state(sensor) == SensorState::Offline);
+    let silent = chosen().filter(|(_, sensor)| !counting.speaks(sensor));
     let ids = zones
         .iter()
         .map(|zone| zone.id.as_str())
@@ -190,19 +190,14 @@ impl Counting<'_> {
                 .iter()
                 .filter_map(|(_, sensor)| sensor.heard.as_ref())
         };
-        let is_silent = |sensor: &KnownSensor| {
-            matches!(
-                self.state(sensor),
-                SensorState::Offline | SensorState::Unknown
-            )
-        };
-        let no_data = inside.iter().all(|(_, sensor)| is_silent(sensor));
+        let no_data = !inside.iter().any(|(_, sensor)| self.speaks(sensor));
+        // Beside one that speaks, what a silent one saw last is not added: it would stay there for ever.
+        let counted = inside
+            .iter()
+            .filter(|(_, sensor)| no_data || self.speaks(sensor))
+            .filter_map(|(_, sensor)| sensor.heard.as_ref());
         let wanted = |name: &str| self.filter.types.contains(name);
-        let n: u64 = if no_data {
-            heard().map(|heard| heard.last_known(wanted)).sum()
-        } else {
-            heard().map(|heard| heard.present(wanted)).sum()
-        };
+        let n: u64 = counted.map(|heard| heard.present(wanted)).sum();
         #[expect(
             clippy::cast_precision_loss,
             reason = "a number of people is far below 2^53"
@@ -249,8 +244,8 @@ impl Counting<'_> {
         self.filter.sensors.contains(id.as_str()) && self.filter.zones.contains(zone_of(sensor))
     }
 
-    fn state(&self, sensor: &KnownSensor) -> SensorState {
-        sensor.state(self.moment.now, self.settings.heartbeat)
+    fn speaks(&self, sensor: &KnownSensor) -> bool {
+        sensor.state(self.moment.now, self.settings.rhythm) == SensorState::Online
     }
 
     fn stamp(&self, at: Micros) -> Stamp {

@@ -364,7 +364,7 @@ export interface components {
         };
         /** @description People on the site, now. */
         Overview: components["schemas"]["Totals"] & {
-            /** @description Sensors that were heard of before and are silent now. */
+            /** @description Sensors that do not speak now: those that fell silent, and registered ones that never spoke. */
             silent_sensors: components["schemas"]["SilentSensor"][];
             /** @description Where a subscription to the same question goes on. */
             stream: components["schemas"]["StreamCursor"];
@@ -397,7 +397,8 @@ export interface components {
             id: string;
             /**
              * Format: int64
-             * @description People who are there: visits that go on. The last known number when the state is `no_data`.
+             * @description People who are there: visits that go on at the sensors that speak. When the state is `no_data`, those that went on
+             *     when its sensors spoke last.
              * @example 388
              */
             n: number;
@@ -573,7 +574,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description People it sees now: visits that go on.
+             * @description People it sees: visits that go on, or that went on when it spoke last.
              * @example 12
              */
             present: number;
@@ -811,7 +812,7 @@ export interface components {
             /** @enum {string} */
             t: "error";
         };
-        /** @description A sensor that does not speak. */
+        /** @description A sensor that does not speak: its last sign of life is older than `silent_after_s` of `/site`. */
         SilentSensor: {
             /**
              * @description Its id.

@@ -44,6 +44,10 @@ export const de: Catalogue = {
   zonesSilent: '{zones} melden nichts',
   notCounted: ' und ist nicht mitgezählt.',
   notCountedMany: ' und sind nicht mitgezählt.',
+  sensorsMissing: {
+    one: '{n} Sensor schweigt und ist nicht mitgezählt.',
+    other: '{n} Sensoren schweigen und sind nicht mitgezählt.',
+  },
   allReporting: { one: 'Der eine Sensor meldet.', other: 'Alle {n} Sensoren melden.' },
   browserZone: 'Ihr Browser ist in {browser}. Alle Zeiten hier sind {site}.',
   coarser: '{asked} ergibt zu viele Punkte für diesen Zeitraum. Gezeigt wird einer je {given}.',

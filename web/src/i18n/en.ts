@@ -46,6 +46,10 @@ export const en = {
   zonesSilent: '{zones} have not reported',
   notCounted: ' and is not counted.',
   notCountedMany: ' and are not counted.',
+  sensorsMissing: {
+    one: '{n} sensor is silent and is not counted.',
+    other: '{n} sensors are silent and are not counted.',
+  },
   allReporting: { one: 'The one sensor is reporting.', other: 'All {n} sensors are reporting.' },
   browserZone: 'Your browser is in {browser}. All times here are {site}.',
   coarser: '{asked} gives too many points for this range. Showing one per {given}.',

@@ -98,6 +98,11 @@ function ledeOf(
       full.length === 1 ? t('zoneOver', { zone: names[0] ?? '' }) : t('zonesOver', { zones: f.list(names) }),
     );
   }
+  // beside others that speak: their zone is counted without them
+  const missing = overview.silent_sensors.filter(({ id }) =>
+    zones.some((zone) => zone.state !== 'no_data' && zone.sensors.includes(id)),
+  );
+  if (missing.length > 0) plain(t('sensorsMissing', { n: missing.length }));
   if (silent.length === 0 && full.length === 0) plain(calm(overview, zones, speech));
   return lede.filter(({ text }) => text !== '');
 }
