@@ -90,7 +90,7 @@ pub fn known(catalog: &Catalog, live: BTreeMap<DeviceId, Arc<SensorValue>>) -> S
 
 impl Heard {
     /// The live view, unless the row is newer because the live view is away.
-    fn from_live(value: Arc<SensorValue>, row: Option<&Self>) -> Self {
+    pub(crate) fn from_live(value: Arc<SensorValue>, row: Option<&Self>) -> Self {
         let newer = |live: i64, stored: fn(&Self) -> Micros| {
             row.map_or(Micros(live), |row| Micros(live).max(stored(row)))
         };
@@ -102,6 +102,14 @@ impl Heard {
             said_goodbye: said_goodbye(&value),
             live: Some(value),
         }
+    }
+
+    /// The live view of it, unless the rows are newer because the live view is away.
+    #[must_use]
+    pub fn newest_live(&self) -> Option<&SensorValue> {
+        self.live
+            .as_deref()
+            .filter(|live| live.clock_us >= self.clock.0)
     }
 
     /// Visits that went on when the sensor spoke last, of the traveler types that `wanted` takes.

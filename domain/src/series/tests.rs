@@ -154,13 +154,18 @@ proptest! {
     ) {
         let now = Micros(now);
         let mut uptime = Uptime::default();
+        let mut hours: BTreeMap<(Micros, usize), [u8; 45]> = BTreeMap::new();
         for &(sensor, pane) in &up {
             let hour = Micros(pane * PANE.0).floor(HOUR);
-            let mut bits = [0_u8; 45];
+            let bits = hours.entry((hour, sensor)).or_insert([0; 45]);
             let index = usize::try_from((pane * PANE.0 - hour.0) / PANE.0).unwrap();
             bits[index / 8] |= 1 << (index % 8);
-            uptime.take_in(&DeviceId(format!("s{sensor}")), hour, &bits);
-            uptime.take_in(&DeviceId(format!("s{sensor}")), hour, &bits);
+        }
+        for ((hour, sensor), bits) in hours {
+            // Whatever was said of the hour before does not count.
+            uptime.put(&DeviceId(format!("s{sensor}")), hour, &[0xa5; 45]);
+            uptime.forget_after(&DeviceId(format!("s{sensor}")), hour - HOUR);
+            uptime.put(&DeviceId(format!("s{sensor}")), hour, &bits);
         }
         for (i, found) in uptime.coverage(&grid, 3, now).into_iter().enumerate() {
             let window = grid.window_of(i);

@@ -1,6 +1,7 @@
 //! When the sensors of a series were up, and what share of each window that makes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use super::Grid;
 use crate::coverage::{HOUR, HOUR_BYTES, HourBits};
@@ -25,8 +26,9 @@ struct Hour {
 }
 
 impl Uptime {
-    /// Takes in what is known of an hour of a sensor. What was known before stays: bits are only added.
-    pub fn take_in(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {
+    /// Puts what is known of an hour of a sensor in the place of what was known of it before: who looks again may know
+    /// that it was not up after all.
+    pub fn put(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {
         let known = self.hours.entry(hour).or_insert_with(|| Hour {
             sensors: HashMap::new(),
             up: vec![0; PANES],
@@ -37,13 +39,29 @@ impl Uptime {
         let Some(before) = known.sensors.get_mut(sensor) else {
             return;
         };
-        for (index, (byte, &new)) in before.iter_mut().zip(bits).enumerate() {
-            let mut added = new & !*byte;
-            *byte |= new;
-            while added != 0 {
-                known.up[index * 8 + added.trailing_zeros() as usize] += 1;
-                added &= added - 1;
+        let bits = bits.iter().copied().chain(std::iter::repeat(0));
+        for (index, (byte, new)) in before.iter_mut().zip(bits).enumerate() {
+            let mut changed = new ^ *byte;
+            while changed != 0 {
+                let bit = changed.trailing_zeros() as usize;
+                let up = &mut known.up[index * 8 + bit];
+                if new & 1 << bit == 0 {
+                    *up -= 1;
+                } else {
+                    *up += 1;
+                }
+                changed &= changed - 1;
             }
+            *byte = new;
+        }
+    }
+
+    /// Forgets what was known of a sensor after `hour`.
+    pub fn forget_after(&mut self, sensor: &DeviceId, hour: Micros) {
+        let later = (Bound::Excluded(hour), Bound::Unbounded);
+        let later: Vec<Micros> = self.hours.range(later).map(|(hour, _)| *hour).collect();
+        for hour in later {
+            self.put(sensor, hour, &[]);
         }
     }
 
