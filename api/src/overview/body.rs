@@ -16,7 +16,8 @@ pub struct Overview {
     pub totals: Totals,
     /// The zones, in the site's order.
     pub zones: Vec<OverviewZone>,
-    /// Sensors that do not speak now: those that fell silent, and registered ones that never spoke.
+    /// Sensors that do not speak now: those that fell silent, and registered ones that never spoke. One that nobody
+    /// registered is forgotten after an hour.
     pub silent_sensors: Vec<SilentSensor>,
     /// Where a subscription to the same question goes on.
     pub stream: StreamCursor,
@@ -42,7 +43,8 @@ pub struct Totals {
     /// Alerts that nobody has dealt with.
     #[schema(example = 0)]
     pub open_alerts: u64,
-    /// No event before this changes an answer any more; null while no sensor has spoken.
+    /// No event before this changes an answer any more, unless it comes from a sensor that was not heard of for an hour; null
+    /// while no sensor has spoken.
     #[schema(required)]
     pub watermark: Option<Stamp>,
     /// Whether this is old because the live view is away.

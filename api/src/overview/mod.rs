@@ -241,7 +241,11 @@ impl Counting<'_> {
     }
 
     fn takes(&self, id: &DeviceId, sensor: &KnownSensor) -> bool {
-        self.filter.sensors.contains(id.as_str()) && self.filter.zones.contains(zone_of(sensor))
+        let is_meant = match self.filter.sensors {
+            Choice::All => !sensor.is_forgotten(self.moment.now),
+            _ => self.filter.sensors.contains(id.as_str()),
+        };
+        is_meant && self.filter.zones.contains(zone_of(sensor))
     }
 
     fn speaks(&self, sensor: &KnownSensor) -> bool {

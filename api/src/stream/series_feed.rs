@@ -226,7 +226,7 @@ impl State {
             .sensors
             .iter()
             .filter_map(|id| moment.sensors.get(id));
-        let watermark = sensors::clocks(chosen, moment.now).map(|clocks| clocks.watermark);
+        let watermark = sensors::clocks_of_all(chosen, moment.now).map(|clocks| clocks.watermark);
         if let (Some(before), Some(now)) = (self.watermark, watermark)
             && now - before > JUMP
         {

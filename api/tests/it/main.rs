@@ -10,6 +10,7 @@ mod refusals;
 mod resources;
 mod series;
 mod socket;
+mod strays;
 mod stream;
 mod visits;
 mod world;

@@ -21,7 +21,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-pub use uptime::Uptime;
+pub use uptime::{Expected, Uptime};
 
 use crate::pane::{PANE, Pane};
 use crate::time::{Micros, Span};

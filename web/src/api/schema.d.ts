@@ -364,7 +364,10 @@ export interface components {
         };
         /** @description People on the site, now. */
         Overview: components["schemas"]["Totals"] & {
-            /** @description Sensors that do not speak now: those that fell silent, and registered ones that never spoke. */
+            /**
+             * @description Sensors that do not speak now: those that fell silent, and registered ones that never spoke. One that nobody
+             *     registered is forgotten after an hour.
+             */
             silent_sensors: components["schemas"]["SilentSensor"][];
             /** @description Where a subscription to the same question goes on. */
             stream: components["schemas"]["StreamCursor"];
@@ -679,7 +682,8 @@ export interface components {
         /** @description One series: a column for each metric that was asked. */
         SeriesItem: components["schemas"]["ByMetric_MetricValues"] & {
             /**
-             * @description Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series.
+             * @description Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series. One
+             *     that nobody registered counts from its first to its last sign of life.
              * @example [
              *       1,
              *       1,

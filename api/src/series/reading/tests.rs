@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::live::{SensorValue, UpHour};
 use domain::pane::PANE;
-use domain::series::Grid;
+use domain::series::{Expected, Grid};
 use domain::time::Span;
 use proptest::prelude::*;
 
@@ -86,12 +86,16 @@ fn coverage_that_the_live_view_has_taken_back_is_not_kept() {
     let mut reading = Reading::new(Arc::new(question), Micros(0)..Micros(i64::MAX));
     let hour = Span::from_secs(3600);
     let grid = Grid::over(Micros(0)..Micros(0) + hour * 2, hour, hour);
+    let expected = Expected {
+        always: 1,
+        within: Vec::new(),
+    };
     let mut up = |sensors: Sensors| {
         reading.take_in_uptime(&sensors);
         let shares = reading
             .uptime("")
             .unwrap()
-            .coverage(&grid, 1, Micros(i64::MAX / 2));
+            .coverage(&grid, &expected, Micros(i64::MAX / 2));
         shares.into_iter().map(|share| (share * 360.0).round())
     };
     // It spoke just before the full hour, and was taken for alive for a while.
