@@ -108,6 +108,14 @@ pub fn known(catalog: &Catalog, live: BTreeMap<DeviceId, Arc<SensorValue>>) -> S
     sensors
 }
 
+/// When the newest record of any sensor was received.
+#[must_use]
+pub fn newest_sign(sensors: &Sensors) -> Micros {
+    let heard = sensors.values().filter_map(|sensor| sensor.heard.as_ref());
+    let received = heard.map(|heard| heard.last_received);
+    received.max().unwrap_or(Micros::MIN)
+}
+
 /// The panes in which a sensor is known to have been up lately, in the hour of `from` and after it.
 fn up_panes(value: &SensorValue, from: Micros) -> impl Iterator<Item = Micros> {
     let hours = value.up.iter();
@@ -206,11 +214,12 @@ impl KnownSensor {
         Some(first.floor(PANE)..covered.map_or(last, |pane| pane.max(last)) + PANE)
     }
 
-    /// Whether it was never registered and has not spoken for so long that nobody waits for it at `now`.
+    /// Whether it was never registered and has not spoken for so long that nobody waits for it, when the newest sign of any
+    /// sensor is from `newest`: while all are silent, none is forgotten.
     #[must_use]
-    pub fn is_forgotten(&self, now: Micros) -> bool {
+    pub fn is_forgotten(&self, newest: Micros) -> bool {
         let last = self.heard.as_ref().map(|heard| heard.last_received);
-        !self.is_registered && last.is_none_or(|last| now - last > WAITED_FOR)
+        !self.is_registered && last.is_none_or(|last| newest - last > WAITED_FOR)
     }
 
     /// For how many seconds it has been silent, when it is at `now`.

@@ -70,7 +70,8 @@ impl LiveKeys {
         }
     }
 
-    /// The header: a hash with `gen`, `epoch`, `off` (next offset), `seq` (flushes since the generation began), `fold`.
+    /// The header: a hash with `gen`, `epoch`, `off` (next offset), `seq` (flushes since the generation began), `fold`,
+    /// `recv` (receipt of the newest record, µs since 1970; absent until one came).
     #[must_use]
     pub fn header(&self) -> String {
         format!("{}:h", self.tag)
@@ -101,7 +102,7 @@ pub struct Frame {
     /// The offset after the last record that is contained.
     #[prost(int64, tag = "3")]
     pub next_offset: i64,
-    /// Receipt of the newest record that is contained, µs since 1970; 0 when there was none.
+    /// Receipt of the newest record that is contained, ticks included, µs since 1970; 0 when there was none.
     #[prost(int64, tag = "4")]
     pub newest_received_us: i64,
     /// The writes, except those to [`LiveMap::Visits`].

@@ -37,7 +37,8 @@ pub struct Totals {
     /// How many people are usual at this time of week; null while that is not known.
     #[schema(required)]
     pub typical: Option<u64>,
-    /// How far what is shown lags behind what the gateway receives, in ms; null if nothing ever arrived.
+    /// How far what is shown lags behind what the gateways receive and, every ten seconds, write by themselves, in ms; null
+    /// while nothing of it has arrived.
     #[schema(required, example = 1830)]
     pub lag_ms: Option<i64>,
     /// Alerts that nobody has dealt with.

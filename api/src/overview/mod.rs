@@ -103,6 +103,7 @@ pub fn overview(filter: &OverviewFilter, moment: &Moment, settings: &Settings) -
         filter,
         moment,
         settings,
+        newest: sensors::newest_sign(&moment.sensors),
     };
     let zones = counting.zones();
     let counted = zones.iter().filter(|zone| zone.state != ZoneState::NoData);
@@ -149,6 +150,8 @@ struct Counting<'a> {
     filter: &'a OverviewFilter,
     moment: &'a Moment,
     settings: &'a Settings,
+    /// The newest sign of any sensor.
+    newest: Micros,
 }
 
 impl Counting<'_> {
@@ -242,7 +245,7 @@ impl Counting<'_> {
 
     fn takes(&self, id: &DeviceId, sensor: &KnownSensor) -> bool {
         let is_meant = match self.filter.sensors {
-            Choice::All => !sensor.is_forgotten(self.moment.now),
+            Choice::All => !sensor.is_forgotten(self.newest),
             _ => self.filter.sensors.contains(id.as_str()),
         };
         is_meant && self.filter.zones.contains(zone_of(sensor))

@@ -239,6 +239,32 @@ async fn a_sensor_that_died_is_silent_by_one_rule_and_never_counts_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_site_is_not_behind() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let mut owner = world.owner(3).await;
+    let api = world.api(&[]).await;
+    crowd(&world, &mut owner, &api).await;
+    for _ in 0..12 {
+        world.pass(seconds(10));
+        owner.tick(world.now());
+        owner.flush().await;
+        api.caught_up(&owner).await;
+    }
+    let lag = async |api: &Instance| api.ok("/api/v1/overview").await["lag_ms"].clone();
+    assert_eq!(lag(&api).await, 0);
+    // One that has just read the live view knows it as well.
+    let second = world.api(&[]).await;
+    assert_eq!(lag(&second).await, 0);
+    // Without ticks something is behind, and it is said how far.
+    world.pass(seconds(60));
+    for instance in [&api, &second] {
+        assert_eq!(lag(instance).await, 60_000);
+    }
+    api.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_are_paged() {
     let world = World::new("2026-03-02T10:00:00Z").await;
     let mut owner = world.owner(0).await;

@@ -980,7 +980,8 @@ export interface components {
             counted_zones: number;
             /**
              * Format: int64
-             * @description How far what is shown lags behind what the gateway receives, in ms; null if nothing ever arrived.
+             * @description How far what is shown lags behind what the gateways receive and, every ten seconds, write by themselves, in ms; null
+             *     while nothing of it has arrived.
              * @example 1830
              */
             lag_ms: number | null;

@@ -21,7 +21,7 @@ export interface AnswerOptions {
 
 /** Nothing has ever been seen: the page says how to begin instead of counting nobody. */
 export function isEmpty(overview: Overview): boolean {
-  return overview.lag_ms === null && overview.zones.every((zone) => zone.seen === null);
+  return overview.zones.every((zone) => zone.seen === null);
 }
 
 /** The zones that hold one of the chosen sensors; all of them when none is chosen. */
