@@ -55,8 +55,8 @@ pub struct Settings {
     pub lateness: Duration,
     /// See [`crate::config::Config::idle_gap`].
     pub idle_gap: Span,
-    /// How long a pane stays open past its end.
-    pub settle: Span,
+    /// How long a window is live past its end: until its panes have settled, and the visits that ended in it have closed.
+    pub open_for: Span,
     /// See [`crate::config::Config::mqtt_advertised`].
     pub mqtt_advertised: Option<String>,
     /// See [`crate::config::Config::allowed_origins`].

@@ -142,7 +142,7 @@ fn settings(config: Config, topic: String) -> Settings {
         rhythm: rhythm(&config),
         lateness: config.lateness,
         idle_gap: span(config.idle_gap),
-        settle: MovementConfig::default().settle,
+        open_for: MovementConfig::default().settle.max(span(config.idle_gap)),
         mqtt_advertised: config.mqtt_advertised,
         allowed_origins: config.allowed_origins,
         sockets_max: config.sockets_max,

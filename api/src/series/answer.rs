@@ -118,16 +118,18 @@ impl Columns<'_> {
             None => vec![0.0; self.grid.points],
         };
         let clocks = self.clocks(sensor);
-        let state = (0..self.grid.points)
+        let state: Vec<PointState> = (0..self.grid.points)
             .map(|i| self.state(self.grid.window_of(i).end, clocks))
             .collect();
         let column = |metric: &Metric| {
-            let cells = totals.iter().zip(&coverage);
-            let cells =
-                cells.map(|(totals, &coverage)| cell(*metric, totals, coverage, question.fill));
+            let cell = |i: usize| match (metric, state[i]) {
+                // Whoever was seen last in it may be seen again.
+                (Metric::Exits, PointState::Live) => Cell(None),
+                _ => cell(*metric, &totals[i], coverage[i], question.fill),
+            };
             let values = MetricValues {
                 unit: metric.unit(),
-                v: Column(cells.collect()),
+                v: Column((0..self.grid.points).map(cell).collect()),
             };
             (*metric, values)
         };
@@ -165,7 +167,7 @@ impl Columns<'_> {
     }
 
     fn state(&self, end: Micros, clocks: Option<Clocks>) -> PointState {
-        let settled = end + self.settings.settle;
+        let settled = end + self.settings.open_for;
         let (clock, watermark) = match clocks {
             Some(clocks) => (clocks.clock, clocks.watermark),
             None => (self.moment.now, Micros::MIN),

@@ -105,11 +105,13 @@ pub struct MetricValues {
     pub v: Column,
 }
 
-/// How settled a point is.
+/// How settled a point is. `live`: its window is not over, or not long enough ago for its visits to have ended, so its
+/// exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
+/// unless it comes from a sensor that was not heard of for an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PointState {
-    /// The window is not over, or not long enough ago.
+    /// The window is not over, or not long enough ago for its visits to have ended: exits are not known yet.
     Live,
     /// It has settled; late events may still change it.
     Provisional,
@@ -134,7 +136,8 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {
-    /// A count is zero where the sensors were up and null where they were not; a speed is null.
+    /// A count is zero where the sensors were up and null where they were not; a speed is null. Whatever the filling, exits
+    /// are null where they are not known yet.
     Auto,
     /// Zero.
     Zero,

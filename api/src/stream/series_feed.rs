@@ -192,7 +192,7 @@ impl SeriesFeed {
         let position = resumable(since.offset, app.clock.now())?;
         let grid = self.question.grid(position.as_of);
         let open = match position.final_before {
-            Some(before) => grid.points_until(before - app.settings.settle),
+            Some(before) => grid.points_until(before - app.settings.open_for),
             None => 0,
         };
         let deltas =

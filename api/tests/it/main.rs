@@ -4,6 +4,7 @@
     reason = "a helper of a test may panic like the test itself"
 )]
 
+mod exits;
 mod healing;
 mod owner;
 mod refusals;

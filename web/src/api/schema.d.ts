@@ -506,7 +506,9 @@ export interface components {
             state?: components["schemas"]["PointState"] | null;
         };
         /**
-         * @description How settled a point is.
+         * @description How settled a point is. `live`: its window is not over, or not long enough ago for its visits to have ended, so its
+         *     exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
+         *     unless it comes from a sensor that was not heard of for an hour.
          * @enum {string}
          */
         PointState: "live" | "provisional" | "final" | "revised";
@@ -1671,7 +1673,7 @@ export interface operations {
                 group_by?: ("none" | "sensor" | "type") & Record<string, never>;
                 /**
                  * @description Metrics, as a comma list: `entries`, `exits`, `present`, `speed_avg`, `speed_min`, `speed_max`, `speed_p50`,
-                 *     `speed_p95`.
+                 *     `speed_p95`. Exits are null where the state is `live`: who was seen last may be seen again.
                  * @example entries,speed_avg
                  */
                 metric?: string;
