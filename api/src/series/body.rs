@@ -117,8 +117,6 @@ pub enum PointState {
     Provisional,
     /// No event changes it any more, unless it comes from a sensor that was not heard of for an hour.
     Final,
-    /// It was final, and an event changed it all the same.
-    Revised,
 }
 
 /// How windows follow each other. `rolling`: point i covers `[t - window, t)` with `t = start + (i+1)·step`. `bucket`: it

@@ -511,7 +511,7 @@ export interface components {
          *     unless it comes from a sensor that was not heard of for an hour.
          * @enum {string}
          */
-        PointState: "live" | "provisional" | "final" | "revised";
+        PointState: "live" | "provisional" | "final";
         /** @description A problem document (RFC 9457). */
         Problem: {
             component?: components["schemas"]["Component"] | null;
@@ -1100,7 +1100,7 @@ export interface components {
          * @description How settled a visit is.
          * @enum {string}
          */
-        VisitState: "live" | "provisional" | "final" | "revised";
+        VisitState: "live" | "provisional" | "final";
         /** @description A place. */
         Zone: {
             /**

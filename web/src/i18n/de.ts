@@ -177,7 +177,6 @@ export const de: Catalogue = {
   stateLive: 'noch offen',
   stateProvisional: 'trifft noch ein',
   stateFinal: 'endgültig',
-  stateRevised: 'berichtigt',
   earlier: 'Früher',
   later: 'Später',
   rowsOf: 'Zeilen {from} bis {to} von {total}',

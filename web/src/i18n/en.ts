@@ -181,7 +181,6 @@ export const en = {
   stateLive: 'still open',
   stateProvisional: 'still arriving',
   stateFinal: 'final',
-  stateRevised: 'revised',
   earlier: 'Earlier',
   later: 'Later',
   rowsOf: 'rows {from} to {to} of {total}',
