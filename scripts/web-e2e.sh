@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
 # The browser tests, in a real Chromium against a real Footfall with the simulated campus. Everything it starts is ended again.
+#
+#   scripts/web-e2e.sh                 all of them
+#   scripts/web-e2e.sh refusal.spec    those of a file
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,4 +36,4 @@ FOOTFALL_HTTP=$(field http)
 FOOTFALL_MQTT_ADDR=$(field mqtt)
 export FOOTFALL_HTTP FOOTFALL_MQTT_ADDR
 cd web
-../scripts/node.sh npm run --silent e2e
+../scripts/node.sh npm run --silent e2e -- "$@"

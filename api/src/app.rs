@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::catalog::{Catalog, CatalogView};
 use crate::live::{Mirror, MirrorStatus, VisitReader};
 use crate::problem::Answer;
-use crate::sensors::{self, Sensors};
+use crate::sensors::{self, Rhythm, Sensors};
 use crate::series::hours::HourCache;
 use crate::store::Store;
 use crate::stream::cursor::TICK;
@@ -49,14 +49,14 @@ pub struct Settings {
     pub topic: String,
     /// See [`crate::config::Config::heartbeat`].
     pub heartbeat: Duration,
-    /// See [`crate::config::Config::silent_after`].
-    pub silent_after: Duration,
+    /// When a sensor is silent.
+    pub rhythm: Rhythm,
     /// See [`crate::config::Config::lateness`].
     pub lateness: Duration,
     /// See [`crate::config::Config::idle_gap`].
     pub idle_gap: Span,
-    /// How long a pane stays open past its end.
-    pub settle: Span,
+    /// How long a window is live past its end: until its panes have settled, and the visits that ended in it have closed.
+    pub open_for: Span,
     /// See [`crate::config::Config::mqtt_advertised`].
     pub mqtt_advertised: Option<String>,
     /// See [`crate::config::Config::allowed_origins`].

@@ -21,6 +21,7 @@ use crate::app::{App, Settings};
 use crate::catalog::CatalogKeeper;
 use crate::config::Config;
 use crate::live::{Follower, Mirror, VisitReader};
+use crate::sensors::Rhythm;
 use crate::series::hours::HourCache;
 use crate::server;
 use crate::store::Store;
@@ -137,14 +138,22 @@ fn settings(config: Config, topic: String) -> Settings {
     Settings {
         topic,
         heartbeat: config.heartbeat,
-        silent_after: config.silent_after,
+        rhythm: rhythm(&config),
         lateness: config.lateness,
         idle_gap: span(config.idle_gap),
-        settle: MovementConfig::default().settle,
+        open_for: MovementConfig::default().settle.max(span(config.idle_gap)),
         mqtt_advertised: config.mqtt_advertised,
         allowed_origins: config.allowed_origins,
         sockets_max: config.sockets_max,
         socket_heartbeat: config.socket_heartbeat,
+    }
+}
+
+fn rhythm(config: &Config) -> Rhythm {
+    let silent_after = span(config.silent_after);
+    Rhythm {
+        silent_after,
+        offline_after: Span(span(config.heartbeat).0 * 5).max(silent_after),
     }
 }
 

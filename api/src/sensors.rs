@@ -1,27 +1,50 @@
 //! What is known about each sensor: the registry, the ledger's database and the live view, put together.
+//!
+//! One rule says whether a sensor speaks ([`Rhythm`]), and everything that is answered follows it: its state, which zones
+//! are counted, who is named as silent. It is the rule of coverage, so that a chart does not say otherwise. What a sensor
+//! counts is what it measured when it spoke last: ticks close visits, but nobody saw these people leave.
+
+mod clocks;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::coverage::HOUR;
 use domain::event::DeviceState;
 use domain::id::DeviceId;
-use domain::live::{OpenCount, SensorValue};
+use domain::live::SensorValue;
 use domain::pane::PANE;
 use domain::time::{Micros, Span};
+
+pub use clocks::{Clocks, clocks, clocks_of_all};
 
 use crate::catalog::Catalog;
 use crate::routes::sensor::SensorState;
 
-/// A sensor whose clock is further behind the newest than this takes no part in a site's watermark.
-const ACTIVE_WITHIN: Span = Span::from_secs(48 * 3600);
+/// A sensor that gave no sign for longer than this does not hold up the others: what they measured is called final without
+/// it. If nobody registered it, it is not waited for either. An hour is three times the lateness, so a radio hole is
+/// waited for, and a stray publish is forgotten before anybody comes to look for it.
+const WAITED_FOR: Span = Span::from_secs(3600);
+
+/// When a sensor is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// After its last sign of life it speaks for so long, as its coverage has it.
+    pub silent_after: Span,
+    /// It is late for so long, and offline then.
+    pub offline_after: Span,
+}
 
 /// A sensor that is registered or was heard of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnownSensor {
     /// Its zone, if it is registered in one.
     pub zone: Option<String>,
+    /// Whether somebody registered it, and so expects it to speak.
+    pub is_registered: bool,
+    /// Its first sign of life as far as that is known, unless somebody registered it.
+    pub first_sign: Option<Micros>,
     /// What it said, if it ever spoke.
     pub heard: Option<Heard>,
 }
@@ -73,12 +96,44 @@ pub fn known(catalog: &Catalog, live: BTreeMap<DeviceId, Arc<SensorValue>>) -> S
         let sensor = sensors.entry(id).or_default();
         sensor.heard = Some(Heard::from_live(value, sensor.heard.as_ref()));
     }
+    for (id, sensor) in &mut sensors {
+        sensor.is_registered = catalog.devices.contains_key(id);
+        if !sensor.is_registered {
+            let live = sensor.heard.as_ref().and_then(Heard::newest_live);
+            let first_live = live.and_then(|live| up_panes(live, Micros::MIN).next());
+            let first_row = catalog.first_signs.get(id).copied();
+            sensor.first_sign = first_row.into_iter().chain(first_live).min();
+        }
+    }
     sensors
+}
+
+/// When the newest record of any sensor was received.
+#[must_use]
+pub fn newest_sign(sensors: &Sensors) -> Micros {
+    let heard = sensors.values().filter_map(|sensor| sensor.heard.as_ref());
+    let received = heard.map(|heard| heard.last_received);
+    received.max().unwrap_or(Micros::MIN)
+}
+
+/// The panes in which a sensor is known to have been up lately, in the hour of `from` and after it.
+fn up_panes(value: &SensorValue, from: Micros) -> impl Iterator<Item = Micros> {
+    let hours = value.up.iter();
+    let hours = hours.filter(move |hour| Micros(hour.hour_us) + HOUR > from);
+    hours.flat_map(|hour| {
+        let is_up = |pane: &i64| {
+            let index = usize::try_from(*pane).expect("an index within an hour");
+            let byte = hour.bits.get(index / 8);
+            byte.is_some_and(|byte| byte & 1 << (index % 8) != 0)
+        };
+        let panes = (0..HOUR.0 / PANE.0).filter(is_up);
+        panes.map(|pane| Micros(hour.hour_us) + PANE * pane)
+    })
 }
 
 impl Heard {
     /// The live view, unless the row is newer because the live view is away.
-    fn from_live(value: Arc<SensorValue>, row: Option<&Self>) -> Self {
+    pub(crate) fn from_live(value: Arc<SensorValue>, row: Option<&Self>) -> Self {
         let newer = |live: i64, stored: fn(&Self) -> Micros| {
             row.map_or(Micros(live), |row| Micros(live).max(stored(row)))
         };
@@ -92,20 +147,20 @@ impl Heard {
         }
     }
 
-    /// Visits that go on, of the traveler types that `wanted` takes.
+    /// The live view of it, unless the rows are newer because the live view is away.
+    #[must_use]
+    pub fn newest_live(&self) -> Option<&SensorValue> {
+        self.live
+            .as_deref()
+            .filter(|live| live.clock_us >= self.clock.0)
+    }
+
+    /// Visits that went on when the sensor spoke last, of the traveler types that `wanted` takes.
     #[must_use]
     pub fn present(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        Self::count(self.live.iter().flat_map(|live| &live.open), wanted)
-    }
-
-    /// Visits that went on when the sensor spoke last.
-    #[must_use]
-    pub fn last_known(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        Self::count(self.live.iter().flat_map(|live| &live.last_known), wanted)
-    }
-
-    fn count<'a>(open: impl Iterator<Item = &'a OpenCount>, wanted: impl Fn(&str) -> bool) -> u64 {
-        open.filter(|open| wanted(&open.traveler_type))
+        let measured = self.live.iter().flat_map(|live| &live.last_known);
+        measured
+            .filter(|open| wanted(&open.traveler_type))
             .map(|open| u64::from(open.n))
             .sum()
     }
@@ -118,34 +173,53 @@ fn said_goodbye(value: &SensorValue) -> bool {
         return false;
     }
     let next = Micros(value.last_event_us).floor(PANE) + PANE;
-    !value.up.iter().any(|hour| {
-        let into = next - Micros(hour.hour_us);
-        let pane = usize::try_from(into.0 / PANE.0).unwrap_or(usize::MAX);
-        (0..HOUR.0).contains(&into.0)
-            && hour
-                .bits
-                .get(pane / 8)
-                .is_some_and(|byte| byte & 1 << (pane % 8) != 0)
-    })
+    !up_panes(value, next).any(|pane| pane == next)
 }
 
 impl KnownSensor {
-    /// Whether it speaks, at `now`, when it is expected to every `heartbeat`.
+    /// Whether it speaks, at `now`.
     #[must_use]
-    pub fn state(&self, now: Micros, heartbeat: Duration) -> SensorState {
+    pub fn state(&self, now: Micros, rhythm: Rhythm) -> SensorState {
         let Some(heard) = &self.heard else {
             return SensorState::Unknown;
         };
-        let heartbeats =
-            |n: i64| Span(i64::try_from(heartbeat.as_micros()).unwrap_or(i64::MAX / 8) * n);
         let silence = now - heard.last_received;
-        if heard.said_goodbye || silence > heartbeats(5) {
+        if heard.said_goodbye {
             SensorState::Offline
-        } else if silence > heartbeats(2) {
+        } else if silence <= rhythm.silent_after {
+            SensorState::Online
+        } else if silence <= rhythm.offline_after {
             SensorState::Late
         } else {
-            SensorState::Online
+            SensorState::Offline
         }
+    }
+
+    /// From its first to its last sign of life, for one that nobody registered: its silence before and after says nothing.
+    /// `None` for a registered sensor, which is expected to speak at any time.
+    #[must_use]
+    pub fn expected_within(&self) -> Option<Range<Micros>> {
+        if self.is_registered {
+            return None;
+        }
+        let Some(heard) = &self.heard else {
+            return Some(Micros::MIN..Micros::MIN);
+        };
+        let last = heard.last_event.floor(PANE);
+        let first = self.first_sign.unwrap_or(last);
+        // While it speaks, it is covered a little further than its last sign.
+        let covered = heard
+            .newest_live()
+            .and_then(|live| up_panes(live, last).last());
+        Some(first.floor(PANE)..covered.map_or(last, |pane| pane.max(last)) + PANE)
+    }
+
+    /// Whether it was never registered and has not spoken for so long that nobody waits for it, when the newest sign of any
+    /// sensor is from `newest`: while all are silent, none is forgotten.
+    #[must_use]
+    pub fn is_forgotten(&self, newest: Micros) -> bool {
+        let last = self.heard.as_ref().map(|heard| heard.last_received);
+        !self.is_registered && last.is_none_or(|last| newest - last > WAITED_FOR)
     }
 
     /// For how many seconds it has been silent, when it is at `now`.
@@ -156,155 +230,5 @@ impl KnownSensor {
     }
 }
 
-/// The clock and the watermark of some sensors: the least over those that are active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clocks {
-    /// How far their time has come.
-    pub clock: Micros,
-    /// No event before this changes an answer any more.
-    pub watermark: Micros,
-}
-
-impl Clocks {
-    /// The watermark, unless no event is final yet.
-    #[must_use]
-    pub fn known_watermark(&self) -> Option<Micros> {
-        (self.watermark.0 > 0).then_some(self.watermark)
-    }
-}
-
-/// The clocks of `sensors`; `None` while none of them is active at `now`.
-pub fn clocks<'a>(sensors: impl Iterator<Item = &'a KnownSensor>, now: Micros) -> Option<Clocks> {
-    let heard = sensors.filter_map(|sensor| sensor.heard.as_ref());
-    let active = heard.filter(|heard| now - heard.clock <= ACTIVE_WITHIN);
-    active
-        .map(|heard| Clocks {
-            clock: heard.clock,
-            watermark: heard.watermark,
-        })
-        .reduce(|a, b| Clocks {
-            clock: a.clock.min(b.clock),
-            watermark: a.watermark.min(b.watermark),
-        })
-}
-
 #[cfg(test)]
-mod tests {
-    use domain::live::UpHour;
-
-    use super::*;
-
-    const HEARTBEAT: Duration = Duration::from_secs(30);
-
-    fn at(seconds: i64) -> Micros {
-        Micros(seconds * 1_000_000)
-    }
-
-    fn heard(last_received: i64, clock: i64, watermark: i64) -> KnownSensor {
-        KnownSensor {
-            zone: None,
-            heard: Some(Heard {
-                last_event: at(last_received),
-                last_received: at(last_received),
-                clock: at(clock),
-                watermark: at(watermark),
-                said_goodbye: false,
-                live: None,
-            }),
-        }
-    }
-
-    fn live(last_event: i64, declared: &str, up_panes: &[usize]) -> Heard {
-        let mut bits = vec![0; 45];
-        for pane in up_panes {
-            bits[pane / 8] |= 1 << (pane % 8);
-        }
-        let value = SensorValue {
-            last_event_us: at(last_event).0,
-            last_received_us: at(last_event).0,
-            clock_us: at(last_event).0,
-            watermark_us: at(last_event - 1200).0,
-            open: vec![
-                OpenCount {
-                    traveler_type: "student".into(),
-                    n: 3,
-                },
-                OpenCount {
-                    traveler_type: "staff".into(),
-                    n: 2,
-                },
-            ],
-            up: vec![UpHour { hour_us: 0, bits }],
-            declared: declared.into(),
-            last_known: vec![OpenCount {
-                traveler_type: "student".into(),
-                n: 4,
-            }],
-        };
-        Heard::from_live(Arc::new(value), None)
-    }
-
-    #[test]
-    fn a_sensor_is_online_for_two_heartbeats_and_late_for_five() {
-        let sensor = heard(1000, 1000, 0);
-        let state = |seconds| sensor.state(at(seconds), HEARTBEAT);
-        assert_eq!(state(1060), SensorState::Online);
-        assert_eq!(state(1061), SensorState::Late);
-        assert_eq!(state(1150), SensorState::Late);
-        assert_eq!(state(1151), SensorState::Offline);
-        assert_eq!(
-            KnownSensor::default().state(at(0), HEARTBEAT),
-            SensorState::Unknown
-        );
-        assert_eq!(sensor.silent_s(at(1061)), Some(61));
-    }
-
-    #[test]
-    fn a_goodbye_counts_until_the_sensor_speaks_again() {
-        assert!(live(25, "offline", &[0, 1, 2]).said_goodbye);
-        assert!(
-            !live(25, "offline", &[0, 1, 2, 3]).said_goodbye,
-            "it spoke after its goodbye"
-        );
-        assert!(!live(25, "heartbeat", &[0, 1, 2]).said_goodbye);
-    }
-
-    #[test]
-    fn people_are_counted_by_type() {
-        let heard = live(25, "online", &[]);
-        assert_eq!(heard.present(|_| true), 5);
-        assert_eq!(heard.present(|name| name == "staff"), 2);
-        assert_eq!(heard.last_known(|_| true), 4);
-    }
-
-    #[test]
-    fn the_clock_of_a_site_is_that_of_its_slowest_active_sensor() {
-        let now = 200_000;
-        let sensors = [
-            heard(now, now, now - 1200),
-            heard(now - 9, now - 5, now - 1209),
-            heard(0, 10, 0),
-        ];
-        let found = clocks(sensors.iter(), at(now)).unwrap();
-        assert_eq!(
-            found,
-            Clocks {
-                clock: at(now - 5),
-                watermark: at(now - 1209)
-            }
-        );
-        assert_eq!(clocks([KnownSensor::default()].iter(), at(now)), None);
-    }
-
-    #[test]
-    fn the_newer_of_row_and_live_view_counts() {
-        let row = heard(1000, 1000, 0).heard.unwrap();
-        let value = SensorValue {
-            last_event_us: at(900).0,
-            clock_us: at(1010).0,
-            ..SensorValue::default()
-        };
-        let both = Heard::from_live(Arc::new(value), Some(&row));
-        assert_eq!((both.last_event, both.clock), (at(1000), at(1010)));
-    }
-}
+mod tests;

@@ -21,10 +21,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/openapi.json", get(document::show))
         .fallback(dashboard::serve)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        // From the inside out: a tag is of the answer itself, not of how it is compressed.
+        // From the inside out: a tag is of the answer itself, not of how it is compressed, and a problem is complete before
+        // it is compressed.
         .layer(from_fn(request::tag))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(Arc::clone(&app), request::identify))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(app)
 }
 

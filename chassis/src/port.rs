@@ -246,7 +246,7 @@ mod tests {
     async fn a_taken_port_names_the_process_that_has_it_and_the_flag() {
         let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = held.local_addr().unwrap();
-        let error = listen(address, "the gateway", "--mqtt-bind").await;
+        let error = listen(address, "the gateway", "--mqtt-bind");
         let message = error.unwrap_err().to_string();
         let own = format!("is taken by process {}", std::process::id());
         assert!(

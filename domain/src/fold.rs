@@ -86,7 +86,7 @@ pub trait Fold: Sized + Send + 'static {
     /// The rejection with which the engine puts the record into quarantine.
     fn decode(value: &[u8]) -> Result<Self::Record, Rejection>;
 
-    /// When the gateway received the record, for latency; `None` for a record that no device caused.
+    /// When the gateway received the record, or wrote it by itself: how far the live view is behind. `None` when unknown.
     fn received_at(record: &Self::Record) -> Option<Micros>;
 
     /// `S(0)`.

@@ -70,7 +70,8 @@ impl LiveKeys {
         }
     }
 
-    /// The header: a hash with `gen`, `epoch`, `off` (next offset), `seq` (flushes since the generation began), `fold`.
+    /// The header: a hash with `gen`, `epoch`, `off` (next offset), `seq` (flushes since the generation began), `fold`,
+    /// `recv` (receipt of the newest record, µs since 1970; absent until one came).
     #[must_use]
     pub fn header(&self) -> String {
         format!("{}:h", self.tag)
@@ -101,7 +102,7 @@ pub struct Frame {
     /// The offset after the last record that is contained.
     #[prost(int64, tag = "3")]
     pub next_offset: i64,
-    /// Receipt of the newest record that is contained, µs since 1970; 0 when there was none.
+    /// Receipt of the newest record that is contained, ticks included, µs since 1970; 0 when there was none.
     #[prost(int64, tag = "4")]
     pub newest_received_us: i64,
     /// The writes, except those to [`LiveMap::Visits`].
@@ -173,7 +174,7 @@ pub struct SensorValue {
     /// No event before this changes an answer any more, µs since 1970.
     #[prost(int64, tag = "4")]
     pub watermark_us: i64,
-    /// Open visits by traveler type: people who are there now.
+    /// Open visits by traveler type. While the sensor is silent the ticks close them one by one.
     #[prost(message, repeated, tag = "5")]
     pub open: Vec<OpenCount>,
     /// The panes of recent hours in which the sensor is known to have been up.
@@ -182,7 +183,7 @@ pub struct SensorValue {
     /// The state it last declared: `online`, `offline`, `heartbeat`; empty when it never did.
     #[prost(string, tag = "7")]
     pub declared: String,
-    /// Open visits by traveler type when the sensor spoke last: the last that is known of a silent one.
+    /// Open visits by traveler type when the sensor spoke last: the people that it measured.
     #[prost(message, repeated, tag = "8")]
     pub last_known: Vec<OpenCount>,
 }

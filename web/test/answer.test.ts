@@ -29,6 +29,49 @@ describe('the answer', () => {
     expect(answer({ ...overview, zones }).lede).toMatch(/^Library is the fullest, \d\d% of its capacity\.$/);
   });
 
+  test('names sensors that are silent beside others, whose zone is counted', () => {
+    const overview = overviewAt(NOW, 'calm');
+    const silent = { id: 'ent-2', zone: 'ent', last_seen: null, silent_s: 61 };
+    expect(answer({ ...overview, silent_sensors: [silent] }).lede).toContain(
+      '1 sensor is silent and is not counted.',
+    );
+  });
+
+  test('tells for how long a zone is silent by what was received, whatever clock its sensors have', () => {
+    const overview = overviewAt();
+    const zones = overview.zones.map((zone) =>
+      zone.id === 'sports' ? { ...zone, seen: '2026-11-24T08:20:16+00:00' } : zone,
+    );
+    expect(answer({ ...overview, zones }).lede).toMatch(/^Sports hall has not reported for 14 min\|/);
+    // the answer ages while no newer one comes
+    const later = { narrowed: false, types: [], now: NOW + 5 * 60_000 };
+    const { lede } = answerOf(overview, overview.zones, later, speech);
+    expect(lede[0]?.text).toBe('Sports hall has not reported for 19 min');
+  });
+
+  test('names the sensors without a zone as what they are', () => {
+    const overview = overviewAt(NOW, 'calm');
+    const [library] = overview.zones.filter((zone) => zone.id === 'lib');
+    if (library === undefined) throw new Error('the campus has a library');
+    const stray = {
+      ...library,
+      id: 'unassigned',
+      name: 'Unassigned',
+      capacity: null,
+      share: null,
+      sensors: ['rv-x'],
+    };
+    const silent = { ...stray, n: 0, state: 'no_data' as const, silent_s: 780 };
+    const { lede } = answer({ ...overview, zones: [silent, library] });
+    expect(lede).toMatch(/^The sensors without a zone have not reported for 13 min\| and are not counted\./);
+    const never = { ...silent, seen: null, silent_s: null };
+    expect(answer({ ...overview, zones: [never, library] }).lede).toMatch(
+      /^The sensors without a zone have never reported\|/,
+    );
+    const counted = { ...overview, zones: [{ ...stray, n: 3 }, library] };
+    expect(answer(counted, ['rv-x']).headline).toBe('3 people at sensors without a zone');
+  });
+
   test('never says that nobody is there when nobody measures', () => {
     const { headline, lede } = answer(overviewAt(NOW, 'blind'));
     expect(headline).toMatch(/^Last count \d+ people, at 11:06$/);

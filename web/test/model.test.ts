@@ -74,7 +74,7 @@ test('the tail begins where windows may still change', () => {
   const series = smallSeries([1, 2, 3, 4], [1, 1, 1, 1]);
   const item = {
     ...series.series[0],
-    state: ['final', 'revised', 'provisional', 'live'],
+    state: ['final', 'final', 'provisional', 'live'],
   } as Series['series'][number];
   expect(tailStart(windowsOf(series, item, true))).toBe(2);
   expect(tailStart(windows([1, 2], [1, 1]))).toBeNull();

@@ -109,10 +109,13 @@ describe('a series', () => {
   });
 
   test('takes late data into old windows and keeps columns that did not change', () => {
-    const patched = patchSeries(series, delta({ i: 3, replace: [[1, { entries: 7, state: 'revised' }]] }));
+    const patched = patchSeries(
+      series,
+      delta({ i: 3, replace: [[1, { entries: 7, state: 'provisional' }]] }),
+    );
     if (patched.kind !== 'applied') throw new Error(patched.kind);
     expect(patched.data.series[0]?.entries?.v).toEqual([1, 7, 3]);
-    expect(patched.data.series[0]?.state).toEqual(['final', 'revised', 'final']);
+    expect(patched.data.series[0]?.state).toEqual(['final', 'provisional', 'final']);
     expect(patched.data.series[0]?.coverage).toBe(series.series[0]?.coverage);
   });
 

@@ -46,7 +46,7 @@ struct State {
 pub struct MirrorStatus {
     /// Whether a part of it may be old.
     pub stale: bool,
-    /// How far the newest record was behind when it was shown, ms; `None` if none ever arrived.
+    /// How far the newest record, or tick, was behind when it was shown, ms; `None` if none ever arrived.
     pub lag_ms: Option<i64>,
     /// The offset after the last record that is contained, by partition.
     pub offsets: BTreeMap<i32, i64>,

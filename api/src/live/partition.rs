@@ -75,6 +75,8 @@ pub(super) struct Header {
 #[derive(Clone, Debug)]
 pub(super) struct Image {
     pub(super) header: Header,
+    /// Receipt of the newest record that is contained.
+    pub(super) newest_received: Option<Micros>,
     /// Fields and values of the hash of panes.
     pub(super) panes: Vec<(Vec<u8>, Vec<u8>)>,
     /// Fields and values of the hash of sensors.
@@ -115,7 +117,7 @@ impl Partition {
             header: image.header,
             panes: BTreeMap::new(),
             sensors: BTreeMap::new(),
-            newest_received: None,
+            newest_received: image.newest_received,
             shown_after: None,
             names: HashMap::new(),
         };
@@ -125,11 +127,6 @@ impl Partition {
         for (field, value) in &image.sensors {
             partition.write_sensor(field, Some(value));
         }
-        let received = partition
-            .sensors
-            .values()
-            .map(|sensor| sensor.last_received_us);
-        partition.newest_received = received.max().filter(|&at| at > 0).map(Micros);
         partition
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::live::{LiveKeys, LiveMap};
+use domain::time::Micros;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, pipe};
 
@@ -53,15 +54,17 @@ pub(super) async fn image(
         let mut transaction = pipe();
         transaction.atomic();
         add_header(&mut transaction, &keys);
+        transaction.hget(keys.header(), "recv");
         for map in [LiveMap::Panes, LiveMap::Sensors] {
             transaction.hgetall(keys.map(&expected.generation, map));
         }
-        let (fields, panes, sensors): (HeaderFields, Hash, Hash) =
+        let (fields, received, panes, sensors): (HeaderFields, Option<i64>, Hash, Hash) =
             transaction.query_async(connection).await?;
         match header(fields) {
             Some(header) if header.generation == expected.generation => {
                 return Ok(Some(Image {
                     header,
+                    newest_received: received.map(Micros),
                     panes,
                     sensors,
                 }));

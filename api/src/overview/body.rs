@@ -16,7 +16,8 @@ pub struct Overview {
     pub totals: Totals,
     /// The zones, in the site's order.
     pub zones: Vec<OverviewZone>,
-    /// Sensors that were heard of before and are silent now.
+    /// Sensors that do not speak now: those that fell silent, and registered ones that never spoke. One that nobody
+    /// registered is forgotten after an hour.
     pub silent_sensors: Vec<SilentSensor>,
     /// Where a subscription to the same question goes on.
     pub stream: StreamCursor,
@@ -36,13 +37,15 @@ pub struct Totals {
     /// How many people are usual at this time of week; null while that is not known.
     #[schema(required)]
     pub typical: Option<u64>,
-    /// How far what is shown lags behind what the gateway receives, in ms; null if nothing ever arrived.
+    /// How far what is shown lags behind what the gateways receive and, every ten seconds, write by themselves, in ms; null
+    /// while nothing of it has arrived.
     #[schema(required, example = 1830)]
     pub lag_ms: Option<i64>,
     /// Alerts that nobody has dealt with.
     #[schema(example = 0)]
     pub open_alerts: u64,
-    /// No event before this changes an answer any more; null while no sensor has spoken.
+    /// No event before this changes an answer any more, unless it comes from a sensor that was not heard of for an hour; null
+    /// while no sensor has spoken.
     #[schema(required)]
     pub watermark: Option<Stamp>,
     /// Whether this is old because the live view is away.
@@ -58,7 +61,8 @@ pub struct OverviewZone {
     /// Its name.
     #[schema(example = "Library")]
     pub name: String,
-    /// People who are there: visits that go on. The last known number when the state is `no_data`.
+    /// People who are there: visits that go on at the sensors that speak. When the state is `no_data`, those that went on
+    /// when its sensors spoke last.
     #[schema(example = 388)]
     pub n: u64,
     /// How many may be there; null where nobody said.
@@ -90,11 +94,11 @@ pub enum ZoneState {
     Busy,
     /// More than its capacity.
     Over,
-    /// All of its sensors are silent.
+    /// None of its sensors speaks.
     NoData,
 }
 
-/// A sensor that does not speak.
+/// A sensor that does not speak: its last sign of life is older than `silent_after_s` of `/site`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SilentSensor {
     /// Its id.

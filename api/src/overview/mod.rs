@@ -103,6 +103,7 @@ pub fn overview(filter: &OverviewFilter, moment: &Moment, settings: &Settings) -
         filter,
         moment,
         settings,
+        newest: sensors::newest_sign(&moment.sensors),
     };
     let zones = counting.zones();
     let counted = zones.iter().filter(|zone| zone.state != ZoneState::NoData);
@@ -113,7 +114,7 @@ pub fn overview(filter: &OverviewFilter, moment: &Moment, settings: &Settings) -
             .filter(|(id, sensor)| counting.takes(id, sensor))
     };
     let clocks = sensors::clocks(chosen().map(|(_, sensor)| sensor), now);
-    let silent = chosen().filter(|(_, sensor)| counting.state(sensor) == SensorState::Offline);
+    let silent = chosen().filter(|(_, sensor)| !counting.speaks(sensor));
     let ids = zones
         .iter()
         .map(|zone| zone.id.as_str())
@@ -149,6 +150,8 @@ struct Counting<'a> {
     filter: &'a OverviewFilter,
     moment: &'a Moment,
     settings: &'a Settings,
+    /// The newest sign of any sensor.
+    newest: Micros,
 }
 
 impl Counting<'_> {
@@ -190,19 +193,14 @@ impl Counting<'_> {
                 .iter()
                 .filter_map(|(_, sensor)| sensor.heard.as_ref())
         };
-        let is_silent = |sensor: &KnownSensor| {
-            matches!(
-                self.state(sensor),
-                SensorState::Offline | SensorState::Unknown
-            )
-        };
-        let no_data = inside.iter().all(|(_, sensor)| is_silent(sensor));
+        let no_data = !inside.iter().any(|(_, sensor)| self.speaks(sensor));
+        // Beside one that speaks, what a silent one saw last is not added: it would stay there for ever.
+        let counted = inside
+            .iter()
+            .filter(|(_, sensor)| no_data || self.speaks(sensor))
+            .filter_map(|(_, sensor)| sensor.heard.as_ref());
         let wanted = |name: &str| self.filter.types.contains(name);
-        let n: u64 = if no_data {
-            heard().map(|heard| heard.last_known(wanted)).sum()
-        } else {
-            heard().map(|heard| heard.present(wanted)).sum()
-        };
+        let n: u64 = counted.map(|heard| heard.present(wanted)).sum();
         #[expect(
             clippy::cast_precision_loss,
             reason = "a number of people is far below 2^53"
@@ -246,11 +244,15 @@ impl Counting<'_> {
     }
 
     fn takes(&self, id: &DeviceId, sensor: &KnownSensor) -> bool {
-        self.filter.sensors.contains(id.as_str()) && self.filter.zones.contains(zone_of(sensor))
+        let is_meant = match self.filter.sensors {
+            Choice::All => !sensor.is_forgotten(self.newest),
+            _ => self.filter.sensors.contains(id.as_str()),
+        };
+        is_meant && self.filter.zones.contains(zone_of(sensor))
     }
 
-    fn state(&self, sensor: &KnownSensor) -> SensorState {
-        sensor.state(self.moment.now, self.settings.heartbeat)
+    fn speaks(&self, sensor: &KnownSensor) -> bool {
+        sensor.state(self.moment.now, self.settings.rhythm) == SensorState::Online
     }
 
     fn stamp(&self, at: Micros) -> Stamp {

@@ -18,7 +18,9 @@ pub fn pane_multiple(parameter: &str, given: &str) -> Answer<Span> {
         return Err(Problem::parameter(
             parameter,
             "calendar_step",
-            format!("{given:?} is a calendar step, which is not answered yet; 24h would do"),
+            format!(
+                "{given:?} is a calendar step, which is not answered yet; a fixed length such as 24h is, and does not follow the clocks"
+            ),
         ));
     }
     let Some(span) = parse(given) else {
@@ -102,8 +104,8 @@ mod tests {
         check("7s", Err("the nearest is 10s"));
         check("64s", Err("the nearest is 1m"));
         check("66s", Err("the nearest is 70s"));
-        check("1d", Err("24h would do"));
-        check("1mo", Err("24h would do"));
+        check("1d", Err("a fixed length such as 24h"));
+        check("1mo", Err("does not follow the clocks"));
         check("60", Err("10s, 5m or 1h"));
         check("-10s", Err("10s, 5m or 1h"));
         check("1.5m", Err("10s, 5m or 1h"));

@@ -53,7 +53,7 @@ pub struct Sensor {
     pub watermark: Option<Stamp>,
     /// Whether it speaks.
     pub state: SensorState,
-    /// People it sees now: visits that go on.
+    /// People it sees: visits that go on, or that went on when it spoke last.
     #[schema(example = 12)]
     pub present: u64,
 }
@@ -62,11 +62,11 @@ pub struct Sensor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SensorState {
-    /// Its last sign of life is at most two heartbeats old.
+    /// It speaks: its last sign of life is at most `silent_after_s` of `/site` old, so it is covered and counted.
     Online,
-    /// At most five.
+    /// It is silent: its last sign is at most five heartbeats old. It is not counted any more.
     Late,
-    /// Older than that, or it said that it goes away.
+    /// Its last sign is older than that, or it said that it goes away.
     Offline,
     /// It has never been heard of.
     Unknown,
@@ -146,7 +146,7 @@ fn sensor(app: &App, moment: &Moment, id: &DeviceId) -> Sensor {
         registered: device.is_some(),
         last_seen: heard.map(|heard| stamp(heard.last_event)),
         watermark: heard.map(|heard| stamp(heard.watermark)),
-        state: known.state(moment.now, app.settings.heartbeat),
+        state: known.state(moment.now, app.settings.rhythm),
         present: heard.map_or(0, |heard| heard.present(|_| true)),
     }
 }

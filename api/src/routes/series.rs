@@ -24,7 +24,7 @@ use crate::series::reading::Reading;
 #[into_params(parameter_in = Query)]
 pub struct SeriesParams {
     /// Metrics, as a comma list: `entries`, `exits`, `present`, `speed_avg`, `speed_min`, `speed_max`, `speed_p50`,
-    /// `speed_p95`.
+    /// `speed_p95`. Exits are null where the state is `live`: who was seen last may be seen again.
     #[param(example = "entries,speed_avg", default = "entries")]
     pub metric: Option<String>,
     /// Sensors, as a comma list; `all` or nothing for all.

@@ -95,7 +95,7 @@ pub async fn show(State(app): State<Arc<App>>, _: Asked<NoParams>) -> Answer<Jso
         features: vec!["movement".to_owned()],
         feeds: BTreeMap::from([("movement".to_owned(), is_folded)]),
         heartbeat_s: settings.heartbeat.as_secs(),
-        silent_after_s: settings.silent_after.as_secs(),
+        silent_after_s: settings.rhythm.silent_after.0.unsigned_abs() / 1_000_000,
         lateness_s: settings.lateness.as_secs(),
         idle_gap_s: settings.idle_gap.0.unsigned_abs() / 1_000_000,
         pane_s: PANE.0.unsigned_abs() / 1_000_000,

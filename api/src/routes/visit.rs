@@ -99,8 +99,6 @@ pub enum VisitState {
     Provisional,
     /// No event changes it any more.
     Final,
-    /// It was final, and an event changed it all the same.
-    Revised,
 }
 
 /// A page of visits.

@@ -1,6 +1,6 @@
 //! The columns of an answer, made of a reading.
 
-use domain::series::{Grid, Speeds, Totals};
+use domain::series::{Expected, Grid, Speeds, Totals};
 use domain::time::Micros;
 
 use super::body::{
@@ -11,7 +11,7 @@ use super::question::Question;
 use super::reading::Reading;
 use crate::app::{Moment, Settings};
 use crate::problem::Answer;
-use crate::sensors::{self, Clocks};
+use crate::sensors::{self, Clocks, KnownSensor};
 use crate::stamp::Stamp;
 use crate::stream::cursor::{Position, StreamCursor};
 
@@ -69,7 +69,7 @@ pub fn position(question: &Question, moment: &Moment) -> Position {
         .sensors
         .iter()
         .filter_map(|id| moment.sensors.get(id));
-    let clocks = sensors::clocks(chosen, moment.now);
+    let clocks = sensors::clocks_of_all(chosen, moment.now);
     Position::new(moment.now, clocks.map(|clocks| clocks.watermark))
 }
 
@@ -104,30 +104,32 @@ struct Columns<'a> {
 impl Columns<'_> {
     fn item(&self, key: SeriesKey) -> SeriesItem {
         let question = self.reading.question();
-        let (group, sensors) = match question.group_by {
-            GroupBy::None => ("", question.sensors.len()),
-            GroupBy::Sensor => (key.sensor.as_str(), 1),
-            GroupBy::Type => (key.traveler_type.as_str(), question.sensors.len()),
+        let (group, sensor) = match question.group_by {
+            GroupBy::None => ("", None),
+            GroupBy::Sensor => (key.sensor.as_str(), Some(key.sensor.as_str())),
+            GroupBy::Type => (key.traveler_type.as_str(), None),
         };
         let totals = match self.reading.strip(group) {
             Some(strip) => strip.totals(&self.grid, question.with_quantiles()),
             None => vec![Totals::default(); self.grid.points],
         };
         let coverage = match self.reading.uptime(group) {
-            Some(uptime) => uptime.coverage(&self.grid, sensors, self.moment.now),
+            Some(uptime) => uptime.coverage(&self.grid, &self.expected(sensor), self.moment.now),
             None => vec![0.0; self.grid.points],
         };
-        let clocks = self.clocks((question.group_by == GroupBy::Sensor).then_some(group));
-        let state = (0..self.grid.points)
+        let clocks = self.clocks(sensor);
+        let state: Vec<PointState> = (0..self.grid.points)
             .map(|i| self.state(self.grid.window_of(i).end, clocks))
             .collect();
         let column = |metric: &Metric| {
-            let cells = totals.iter().zip(&coverage);
-            let cells =
-                cells.map(|(totals, &coverage)| cell(*metric, totals, coverage, question.fill));
+            let cell = |i: usize| match (metric, state[i]) {
+                // Whoever was seen last in it may be seen again.
+                (Metric::Exits, PointState::Live) => Cell(None),
+                _ => cell(*metric, &totals[i], coverage[i], question.fill),
+            };
             let values = MetricValues {
                 unit: metric.unit(),
-                v: Column(cells.collect()),
+                v: Column((0..self.grid.points).map(cell).collect()),
             };
             (*metric, values)
         };
@@ -140,17 +142,32 @@ impl Columns<'_> {
         }
     }
 
-    /// The clocks of one sensor, or of all that are meant.
-    fn clocks(&self, sensor: Option<&str>) -> Option<Clocks> {
+    /// One sensor, or all that are meant.
+    fn chosen(&self, sensor: Option<&str>) -> impl Iterator<Item = &KnownSensor> {
         let meant = self.reading.question().sensors.iter();
-        let chosen = meant
-            .filter(|id| sensor.is_none_or(|sensor| id.as_str() == sensor))
-            .filter_map(|id| self.moment.sensors.get(id));
-        sensors::clocks(chosen, self.moment.now)
+        meant
+            .filter(move |id| sensor.is_none_or(|sensor| id.as_str() == sensor))
+            .filter_map(|id| self.moment.sensors.get(id))
+    }
+
+    fn clocks(&self, sensor: Option<&str>) -> Option<Clocks> {
+        sensors::clocks(self.chosen(sensor), self.moment.now)
+    }
+
+    /// Registered sensors at any time, the others from their first to their last sign.
+    fn expected(&self, sensor: Option<&str>) -> Expected {
+        let mut expected = Expected::default();
+        for sensor in self.chosen(sensor) {
+            match sensor.expected_within() {
+                Some(range) => expected.within.push(range),
+                None => expected.always += 1,
+            }
+        }
+        expected
     }
 
     fn state(&self, end: Micros, clocks: Option<Clocks>) -> PointState {
-        let settled = end + self.settings.settle;
+        let settled = end + self.settings.open_for;
         let (clock, watermark) = match clocks {
             Some(clocks) => (clocks.clock, clocks.watermark),
             None => (self.moment.now, Micros::MIN),

@@ -51,7 +51,8 @@ pub struct Series {
     pub tz: String,
     /// What stands where nothing was counted.
     pub fill: Fill,
-    /// No event before this changes a value any more; null while no sensor has spoken.
+    /// No event before this changes a value any more, unless it comes from a sensor that was not heard of for an hour; null
+    /// while no sensor has spoken.
     #[schema(required)]
     pub watermark: Option<Stamp>,
     /// Whether a metric is an estimate of a count; quantiles are always within 1 %.
@@ -74,7 +75,8 @@ pub struct SeriesItem {
     /// A column for each metric that was asked.
     #[serde(flatten)]
     pub columns: ByMetric<MetricValues>,
-    /// Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series.
+    /// Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series. One
+    /// that nobody registered counts from its first to its last sign of life.
     #[schema(example = json!([1.0, 1.0, 0.98]))]
     pub coverage: Vec<f64>,
     /// How settled each point is.
@@ -103,18 +105,18 @@ pub struct MetricValues {
     pub v: Column,
 }
 
-/// How settled a point is.
+/// How settled a point is. `live`: its window is not over, or not long enough ago for its visits to have ended, so its
+/// exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
+/// unless it comes from a sensor that was not heard of for an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PointState {
-    /// The window is not over, or not long enough ago.
+    /// The window is not over, or not long enough ago for its visits to have ended: exits are not known yet.
     Live,
     /// It has settled; late events may still change it.
     Provisional,
-    /// No event changes it any more.
+    /// No event changes it any more, unless it comes from a sensor that was not heard of for an hour.
     Final,
-    /// It was final, and an event changed it all the same.
-    Revised,
 }
 
 /// How windows follow each other. `rolling`: point i covers `[t - window, t)` with `t = start + (i+1)·step`. `bucket`: it
@@ -132,7 +134,8 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {
-    /// A count is zero where the sensors were up and null where they were not; a speed is null.
+    /// A count is zero where the sensors were up and null where they were not; a speed is null. Whatever the filling, exits
+    /// are null where they are not known yet.
     Auto,
     /// Zero.
     Zero,

@@ -91,7 +91,7 @@ pub struct ByMetric<T> {
     /// Visits that began in the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<T>,
-    /// Visits whose last sample so far lies in the window; in a live window everyone seen last in it counts.
+    /// Visits whose last sample lies in the window; null in a live window, where who was seen last may be seen again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exits: Option<T>,
     /// Distinct visits that touch the window.

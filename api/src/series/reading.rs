@@ -20,7 +20,7 @@ use domain::time::Micros;
 use super::body::GroupBy;
 use super::question::{Question, up_hours};
 use crate::live::{LivePane, Mirror, Who};
-use crate::sensors::Sensors;
+use crate::sensors::{Heard, Sensors};
 
 /// What answers a question.
 #[derive(Debug)]
@@ -177,24 +177,31 @@ impl Reading {
             .put(start, merged);
     }
 
+    /// Takes in the hours of the live view. It knows them best: what it said of the present it may have taken back, because
+    /// the sensor was dead by then.
     fn take_in_uptime(&mut self, sensors: &Sensors) {
         let question = Arc::clone(&self.question);
         for id in &question.sensors {
-            let live = sensors
-                .get(id)
-                .and_then(|sensor| sensor.heard.as_ref()?.live.as_ref());
-            for (hour, bits) in live.into_iter().flat_map(|value| up_hours(value)) {
-                self.take_in_hour(id, hour, bits);
+            let heard = sensors.get(id).and_then(|sensor| sensor.heard.as_ref());
+            let Some(live) = heard.and_then(Heard::newest_live) else {
+                continue;
+            };
+            for (hour, bits) in up_hours(live) {
+                self.put_hour(id, hour, bits);
+            }
+            if let Some(last) = up_hours(live).map(|(hour, _)| hour).max() {
+                self.uptime_of(id).forget_after(id, last);
             }
         }
     }
 
-    fn take_in_hour(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {
+    fn put_hour(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {
+        self.uptime_of(sensor).put(sensor, hour, bits);
+    }
+
+    fn uptime_of(&mut self, sensor: &DeviceId) -> &mut Uptime {
         let group = self.uptime_group(sensor.as_str()).to_owned();
-        self.uptime
-            .entry(group)
-            .or_default()
-            .take_in(sensor, hour, bits);
+        self.uptime.entry(group).or_default()
     }
 }
 

@@ -192,7 +192,7 @@ impl SeriesFeed {
         let position = resumable(since.offset, app.clock.now())?;
         let grid = self.question.grid(position.as_of);
         let open = match position.final_before {
-            Some(before) => grid.points_until(before - app.settings.settle),
+            Some(before) => grid.points_until(before - app.settings.open_for),
             None => 0,
         };
         let deltas =
@@ -226,7 +226,7 @@ impl State {
             .sensors
             .iter()
             .filter_map(|id| moment.sensors.get(id));
-        let watermark = sensors::clocks(chosen, moment.now).map(|clocks| clocks.watermark);
+        let watermark = sensors::clocks_of_all(chosen, moment.now).map(|clocks| clocks.watermark);
         if let (Some(before), Some(now)) = (self.watermark, watermark)
             && now - before > JUMP
         {

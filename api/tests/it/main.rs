@@ -4,12 +4,14 @@
     reason = "a helper of a test may panic like the test itself"
 )]
 
+mod exits;
 mod healing;
 mod owner;
 mod refusals;
 mod resources;
 mod series;
 mod socket;
+mod strays;
 mod stream;
 mod visits;
 mod world;

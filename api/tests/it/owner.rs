@@ -27,7 +27,8 @@ pub(crate) struct Owner {
     generation: u64,
     seq: u64,
     next_offset: i64,
-    newest_received: i64,
+    /// Receipt of the newest record since the last flush.
+    newest_received: Option<Micros>,
     /// Panes that are final: they leave the live view after the checkpoint that writes their rows.
     leaving: Vec<LiveWrite>,
     released: Vec<LiveWrite>,
@@ -60,7 +61,7 @@ impl Owner {
             generation: 0,
             seq: 0,
             next_offset: 0,
-            newest_received: 0,
+            newest_received: None,
             leaving: Vec::new(),
             released: Vec::new(),
             announces: true,
@@ -106,7 +107,6 @@ impl Owner {
     }
 
     fn apply(&mut self, sensor: &str, at: Micros, body: Body) {
-        self.newest_received = self.newest_received.max(at.0);
         let event = Event {
             device: sensor.into(),
             event_time: at,
@@ -116,6 +116,7 @@ impl Owner {
             has_event_id: true,
             body,
         };
+        self.newest_received = self.newest_received.max(MovementFold::received_at(&event));
         self.fold.apply(event, self.next_offset);
         self.next_offset += 1;
     }
@@ -161,6 +162,10 @@ impl Owner {
             ("fold", "1".to_owned()),
         ];
         pipeline.hset_multiple(self.keys.header(), &header).ignore();
+        let received = self.newest_received.take().map(|at| at.0);
+        if let Some(received) = received {
+            pipeline.hset(self.keys.header(), "recv", received).ignore();
+        }
         if self.announces {
             let announced = writes
                 .iter()
@@ -169,7 +174,7 @@ impl Owner {
                 generation,
                 seq: self.seq,
                 next_offset: self.next_offset,
-                newest_received_us: self.newest_received,
+                newest_received_us: received.unwrap_or(0),
                 writes: announced
                     .map(|write| FrameWrite {
                         map: write.map.as_str().to_owned(),

@@ -1,8 +1,10 @@
 //! Whatever cannot be answered is refused, and what would do is said.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::world::World;
+use crate::world::{Instance, World};
 
 /// What is asked, the parameter that is named, and the code.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -123,5 +125,77 @@ async fn too_many_points_come_with_a_step_that_would_do() {
         "{}",
         reply.body
     );
+    api.stop().await;
+}
+
+/// Something that is refused: how, with which status, and the kind of problem.
+const KINDS: &[(&str, &str, u16, &str)] = &[
+    (
+        "GET",
+        "/api/v1/series?sensor=nosuch",
+        400,
+        "invalid-parameter",
+    ),
+    ("GET", "/api/v1/sensors/nosuch", 404, "not-found"),
+    ("GET", "/api/v1/nosuch", 404, "not-found"),
+    ("POST", "/api/v1/series", 405, "method-not-allowed"),
+    (
+        "GET",
+        "/api/v1/series?start=2026-02-20T10:00:00Z&step=10s",
+        422,
+        "too-many-points",
+    ),
+];
+
+/// The answer as it comes over the wire, to a client that takes `encoding`: its head and its body.
+async fn raw(api: &Instance, method: &str, path: &str, encoding: &str) -> (String, Vec<u8>) {
+    let mut connection = TcpStream::connect(api.address).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nhost: {}\r\naccept-encoding: {encoding}\r\nx-request-id: req-8\r\n\r\n",
+        api.address
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|at| at == b"\r\n\r\n").unwrap();
+    let body = answer.split_off(end + 4);
+    (String::from_utf8(answer).unwrap().to_lowercase(), body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_encoded_as_its_heading_says() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let api = world.api(&[]).await;
+    let client = reqwest::Client::new();
+    for &(method, path, status, kind) in KINDS {
+        for encoding in ["gzip", "br", "identity"] {
+            let what = format!("{method} {path} as {encoding}");
+            let (head, body) = raw(&api, method, path, encoding).await;
+            let is_plain = serde_json::from_slice::<Value>(&body).is_ok();
+            let says_encoded = head.contains(&format!("content-encoding: {encoding}"));
+            assert_eq!(says_encoded, encoding != "identity", "{what}: {head}");
+            assert_eq!(is_plain, encoding == "identity", "{what}: {head}");
+
+            let method = method.parse().unwrap();
+            let request = client
+                .request(method, format!("http://{}{path}", api.address))
+                .header("accept-encoding", encoding)
+                .header("x-request-id", "req-8");
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), status, "{what}");
+            assert_eq!(response.headers()["x-request-id"], "req-8", "{what}");
+            assert_eq!(
+                response.headers()["content-type"],
+                "application/problem+json",
+                "{what}"
+            );
+        }
+        // This client decodes what it has asked for itself.
+        let method = method.parse().unwrap();
+        let request = client.request(method, format!("http://{}{path}", api.address));
+        let problem: Value = request.send().await.unwrap().json().await.unwrap();
+        let named = format!("https://footfall.dev/problems/{kind}");
+        assert_eq!(problem["type"], named, "{path}");
+    }
     api.stop().await;
 }

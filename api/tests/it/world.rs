@@ -147,12 +147,14 @@ impl World {
         let (address, app) = (role.address, Arc::clone(&role.app));
         #[expect(clippy::disallowed_methods, reason = "the test waits for it in stop()")]
         let serving = tokio::spawn(role.serve());
+        // Bodies are looked at as they were sent.
+        let as_sent = reqwest::Client::builder().no_gzip().no_brotli();
         Instance {
             address,
             app,
             shutdown,
             serving,
-            client: reqwest::Client::new(),
+            client: as_sent.build().unwrap(),
         }
     }
 

@@ -200,6 +200,11 @@ impl LiveStore {
             ])
             .arg(&[("fold", self.fold_version.to_string())])
             .ignore();
+        if let Some(received) = flush.newest_received {
+            pipeline
+                .hset(keys.header(), "recv", received.0.to_string())
+                .ignore();
+        }
         if let Some(replaced) = header.filter(|header| header.generation.name != *generation) {
             for map in LiveMap::ALL {
                 pipeline

@@ -85,10 +85,10 @@ impl Sensor {
             declared: self
                 .declared
                 .map_or(String::new(), |state| state.as_str().to_owned()),
-            last_known: self.counts(if self.clock > self.last_event {
-                &self.last_known
-            } else {
+            last_known: self.counts(if self.last_known.is_empty() {
                 &self.open
+            } else {
+                &self.last_known
             }),
         };
         LiveWrite {

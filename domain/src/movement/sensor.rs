@@ -51,7 +51,7 @@ pub(super) struct Sensor {
     pub(super) types: Vec<TravelerType>,
     /// Open visits by type.
     pub(super) open: Vec<u32>,
-    /// The same, when the sensor spoke last.
+    /// The same, when the sensor spoke last; empty while ticks have not moved its clock since.
     pub(super) last_known: Vec<u32>,
     pub(super) coverage: Coverage,
     pub(super) panes: Panes,
@@ -155,6 +155,8 @@ impl Sensor {
             .sign(step.event_time, online, step.config.silent_after);
         self.last_received = self.last_received.max(step.received_at);
         self.spoke_at_tick = step.tick;
+        // What is open now is measured again.
+        self.last_known.clear();
         self.live_changed = true;
         if step.event_time > self.last_event {
             let clock = self.clock;
@@ -173,7 +175,7 @@ impl Sensor {
     pub(super) fn tick(&mut self, at: Micros, config: &MovementConfig, rows: &mut MovementRows) {
         let clock = self.clock;
         if at - self.spoke_at_tick >= config.quiet_after {
-            if self.clock <= self.last_event {
+            if self.last_known.is_empty() {
                 // The last that the sensor itself let us know.
                 self.last_known.clone_from(&self.open);
             }

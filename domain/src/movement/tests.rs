@@ -10,7 +10,7 @@ use super::*;
 use crate::event::{DeviceState, Position, Status, TimeSource};
 use crate::event_key::EventKey;
 use crate::fold::Rows;
-use crate::live::{LiveMap, SensorValue};
+use crate::live::{LiveMap, OpenCount, SensorValue};
 use crate::pane::{PANE, Pane, PaneKey};
 use crate::quantity::Speed;
 
@@ -349,6 +349,27 @@ fn a_sensor_that_is_sending_an_old_buffer_does_not_close_its_visits_one_by_one()
     assert!(fold.drain_rows().visits.is_empty());
 }
 
+/// Visits of the only sensor: those that are open, and those that were when it spoke last.
+fn open_and_last_known(fold: &mut MovementFold) -> (u32, u32) {
+    let writes = fold.all_live();
+    let sensor = writes
+        .iter()
+        .find(|write| write.map == LiveMap::Sensors)
+        .unwrap();
+    let value = SensorValue::decode(sensor.value.as_deref().unwrap()).unwrap();
+    let sum = |counts: &[OpenCount]| counts.iter().map(|count| count.n).sum();
+    (sum(&value.open), sum(&value.last_known))
+}
+
+fn status(tenths: i64, state: DeviceState) -> Event {
+    let body = Body::Status(Status {
+        state,
+        battery_percent: None,
+        firmware: None,
+    });
+    event("ent-1", instant(tenths), body)
+}
+
 #[test]
 fn the_last_known_count_of_a_silent_sensor_stays() {
     let mut fold = MovementFold::new(&MovementConfig::default());
@@ -357,38 +378,33 @@ fn the_last_known_count_of_a_silent_sensor_stays() {
     for minute in 0..30 {
         fold.apply(tick(minute * 600), minute + 2);
     }
-    let writes = fold.all_live();
-    let sensor = writes
-        .iter()
-        .find(|write| write.map == LiveMap::Sensors)
-        .unwrap();
-    let value = SensorValue::decode(sensor.value.as_deref().unwrap()).unwrap();
-    assert_eq!(value.open, []);
-    assert_eq!(value.last_known.iter().map(|count| count.n).sum::<u32>(), 2);
+    assert_eq!(open_and_last_known(&mut fold), (0, 2));
+}
+
+#[test]
+fn a_quiet_sensor_that_lives_measures_nobody_even_when_its_clock_is_behind() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(tick(0), 0);
+    fold.apply(position((1, 0, 1, 0, 0)), 1);
+    for second in (10..=50).step_by(10) {
+        fold.apply(tick(second * 10), second);
+    }
+    assert_eq!(open_and_last_known(&mut fold), (0, 1));
+    // Ticks have come to 50 s, and the sensor's own clock only to 35 s.
+    fold.apply(status(350, DeviceState::Heartbeat), 60);
+    assert_eq!(open_and_last_known(&mut fold), (0, 0));
+    for second in (60..=90).step_by(10) {
+        fold.apply(tick(second * 10), second + 1);
+    }
+    assert_eq!(open_and_last_known(&mut fold), (0, 0));
 }
 
 #[test]
 fn a_status_is_a_sign_of_life() {
     let mut fold = MovementFold::new(&MovementConfig::default());
-    let status = |state| {
-        Body::Status(Status {
-            state,
-            battery_percent: None,
-            firmware: None,
-        })
-    };
-    fold.apply(
-        event("ent-1", instant(0), status(DeviceState::Heartbeat)),
-        0,
-    );
-    fold.apply(
-        event("ent-1", instant(300), status(DeviceState::Heartbeat)),
-        1,
-    );
-    fold.apply(
-        event("ent-1", instant(900), status(DeviceState::Offline)),
-        2,
-    );
+    fold.apply(status(0, DeviceState::Heartbeat), 0);
+    fold.apply(status(300, DeviceState::Heartbeat), 1);
+    fold.apply(status(900, DeviceState::Offline), 2);
     let rows = fold.drain_rows();
     let up: u32 = rows
         .up

@@ -6,7 +6,7 @@
 //! - entries = Σ `entered`;
 //! - distinct visits = `present` of the first pane + Σ `entered` of the later ones;
 //! - exits = visits that touch the window and not the pane after it: `present` − (`present` − `entered` of that pane). What
-//!   has not been seen again counts as gone, so the exits of the last pane before "now" are those that were seen last in it;
+//!   has not been seen again counts as gone, so they are only known once visits that end in the window have closed;
 //! - speeds = the merged samples.
 //!
 //! A series costs one pass over its panes, however far its windows overlap: what enters a window is added and what leaves
@@ -21,7 +21,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-pub use uptime::Uptime;
+pub use uptime::{Expected, Uptime};
 
 use crate::pane::{PANE, Pane};
 use crate::time::{Micros, Span};

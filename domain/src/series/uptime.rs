@@ -1,6 +1,7 @@
 //! When the sensors of a series were up, and what share of each window that makes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::{Bound, Range};
 
 use super::Grid;
 use crate::coverage::{HOUR, HOUR_BYTES, HourBits};
@@ -24,9 +25,34 @@ struct Hour {
     up: Vec<u32>,
 }
 
+/// How many sensors could be up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// So many at any time.
+    pub always: usize,
+    /// One more in each of these ranges of whole panes.
+    pub within: Vec<Range<Micros>>,
+}
+
+impl Expected {
+    /// How many sensors could be up in each of the `panes` from `start`.
+    fn by_pane(&self, start: Micros, panes: usize) -> Vec<u64> {
+        let mut expected = vec![self.always as u64; panes];
+        for range in &self.within {
+            let first = pane_count(start, range.start).min(panes);
+            let after = pane_count(start, range.end).clamp(first, panes);
+            for pane in &mut expected[first..after] {
+                *pane += 1;
+            }
+        }
+        expected
+    }
+}
+
 impl Uptime {
-    /// Takes in what is known of an hour of a sensor. What was known before stays: bits are only added.
-    pub fn take_in(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {
+    /// Puts what is known of an hour of a sensor in the place of what was known of it before: who looks again may know
+    /// that it was not up after all.
+    pub fn put(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {
         let known = self.hours.entry(hour).or_insert_with(|| Hour {
             sensors: HashMap::new(),
             up: vec![0; PANES],
@@ -37,60 +63,94 @@ impl Uptime {
         let Some(before) = known.sensors.get_mut(sensor) else {
             return;
         };
-        for (index, (byte, &new)) in before.iter_mut().zip(bits).enumerate() {
-            let mut added = new & !*byte;
-            *byte |= new;
-            while added != 0 {
-                known.up[index * 8 + added.trailing_zeros() as usize] += 1;
-                added &= added - 1;
+        let bits = bits.iter().copied().chain(std::iter::repeat(0));
+        for (index, (byte, new)) in before.iter_mut().zip(bits).enumerate() {
+            let mut changed = new ^ *byte;
+            while changed != 0 {
+                let bit = changed.trailing_zeros() as usize;
+                let up = &mut known.up[index * 8 + bit];
+                if new & 1 << bit == 0 {
+                    *up -= 1;
+                } else {
+                    *up += 1;
+                }
+                changed &= changed - 1;
             }
+            *byte = new;
         }
     }
 
-    /// For each window of `grid` the share, 0 to 1, in which `sensors` sensors were up: the mean over the sensors.
+    /// Forgets what was known of a sensor after `hour`.
+    pub fn forget_after(&mut self, sensor: &DeviceId, hour: Micros) {
+        let later = (Bound::Excluded(hour), Bound::Unbounded);
+        let later: Vec<Micros> = self.hours.range(later).map(|(hour, _)| *hour).collect();
+        for hour in later {
+            self.put(sensor, hour, &[]);
+        }
+    }
+
+    /// For each window of `grid` the share, 0 to 1, in which the `expected` sensors were up: the mean over them.
     ///
     /// A window that reaches past `now` is measured over its past, in whole panes; the pane of `now` counts alone. One that
-    /// has not begun is not covered.
+    /// has not begun is not covered, nor is one in which no sensor is expected.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share is a float")]
-    pub fn coverage(&self, grid: &Grid, sensors: usize, now: Micros) -> Vec<f64> {
+    pub fn coverage(&self, grid: &Grid, expected: &Expected, now: Micros) -> Vec<f64> {
         let panes = grid.panes();
-        let sums = self.sums(panes.start, pane_count(panes.start, panes.end));
-        let sum_before = |instant: Micros| sums[pane_count(panes.start, instant)];
+        let count = pane_count(panes.start, panes.end);
+        let expected = expected.by_pane(panes.start, count);
+        let up = self.by_pane(panes.start, count);
+        // An old buffer may tell of a sensor before it was expected.
+        let up = sums(
+            up.into_iter()
+                .zip(&expected)
+                .map(|(up, &most)| up.min(most)),
+        );
+        let expected = sums(expected);
         (0..grid.points)
             .map(|i| {
                 let window = grid.window_of(i);
-                if window.start > now || sensors == 0 {
+                if window.start > now {
                     return 0.0;
                 }
                 let whole = window.end.min(now.floor(PANE));
                 let end = whole.max(window.start + PANE);
-                let up = sum_before(end) - sum_before(window.start);
-                up as f64 / (pane_count(window.start, end) * sensors) as f64
+                let within = |sums: &[u64]| {
+                    sums[pane_count(panes.start, end)] - sums[pane_count(panes.start, window.start)]
+                };
+                match within(&expected) {
+                    0 => 0.0,
+                    expected => within(&up) as f64 / expected as f64,
+                }
             })
             .collect()
     }
 
-    /// `sums[i]`: how many times a sensor was up in the first i panes from `start`.
-    fn sums(&self, start: Micros, panes: usize) -> Vec<u64> {
-        let mut up = vec![0_u32; panes];
+    /// How many sensors were up in each of the `panes` from `start`.
+    fn by_pane(&self, start: Micros, panes: usize) -> Vec<u64> {
+        let mut up = vec![0_u64; panes];
         let from = start.floor(HOUR);
         let end = start + PANE * i64::try_from(panes).expect("panes fit in memory");
         for (&hour, known) in self.hours.range(from..end) {
             for (index, &count) in known.up.iter().enumerate() {
                 let pane = hour + PANE * i64::try_from(index).expect("below 360");
                 if (start..end).contains(&pane) {
-                    up[pane_count(start, pane)] = count;
+                    up[pane_count(start, pane)] = u64::from(count);
                 }
             }
         }
-        let mut sum = 0;
-        let running = up.into_iter().map(|count| {
-            sum += u64::from(count);
-            sum
-        });
-        std::iter::once(0).chain(running).collect()
+        up
     }
+}
+
+/// `sums[i]`: the sum of the first i counts.
+fn sums(counts: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let mut sum = 0;
+    let running = counts.into_iter().map(|count| {
+        sum += count;
+        sum
+    });
+    std::iter::once(0).chain(running).collect()
 }
 
 fn pane_count(from: Micros, to: Micros) -> usize {

@@ -364,7 +364,10 @@ export interface components {
         };
         /** @description People on the site, now. */
         Overview: components["schemas"]["Totals"] & {
-            /** @description Sensors that were heard of before and are silent now. */
+            /**
+             * @description Sensors that do not speak now: those that fell silent, and registered ones that never spoke. One that nobody
+             *     registered is forgotten after an hour.
+             */
             silent_sensors: components["schemas"]["SilentSensor"][];
             /** @description Where a subscription to the same question goes on. */
             stream: components["schemas"]["StreamCursor"];
@@ -397,7 +400,8 @@ export interface components {
             id: string;
             /**
              * Format: int64
-             * @description People who are there: visits that go on. The last known number when the state is `no_data`.
+             * @description People who are there: visits that go on at the sensors that speak. When the state is `no_data`, those that went on
+             *     when its sensors spoke last.
              * @example 388
              */
             n: number;
@@ -502,10 +506,12 @@ export interface components {
             state?: components["schemas"]["PointState"] | null;
         };
         /**
-         * @description How settled a point is.
+         * @description How settled a point is. `live`: its window is not over, or not long enough ago for its visits to have ended, so its
+         *     exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
+         *     unless it comes from a sensor that was not heard of for an hour.
          * @enum {string}
          */
-        PointState: "live" | "provisional" | "final" | "revised";
+        PointState: "live" | "provisional" | "final";
         /** @description A problem document (RFC 9457). */
         Problem: {
             component?: components["schemas"]["Component"] | null;
@@ -573,7 +579,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description People it sees now: visits that go on.
+             * @description People it sees: visits that go on, or that went on when it spoke last.
              * @example 12
              */
             present: number;
@@ -678,7 +684,8 @@ export interface components {
         /** @description One series: a column for each metric that was asked. */
         SeriesItem: components["schemas"]["ByMetric_MetricValues"] & {
             /**
-             * @description Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series.
+             * @description Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series. One
+             *     that nobody registered counts from its first to its last sign of life.
              * @example [
              *       1,
              *       1,
@@ -811,7 +818,7 @@ export interface components {
             /** @enum {string} */
             t: "error";
         };
-        /** @description A sensor that does not speak. */
+        /** @description A sensor that does not speak: its last sign of life is older than `silent_after_s` of `/site`. */
         SilentSensor: {
             /**
              * @description Its id.
@@ -975,7 +982,8 @@ export interface components {
             counted_zones: number;
             /**
              * Format: int64
-             * @description How far what is shown lags behind what the gateway receives, in ms; null if nothing ever arrived.
+             * @description How far what is shown lags behind what the gateways receive and, every ten seconds, write by themselves, in ms; null
+             *     while nothing of it has arrived.
              * @example 1830
              */
             lag_ms: number | null;
@@ -1092,7 +1100,7 @@ export interface components {
          * @description How settled a visit is.
          * @enum {string}
          */
-        VisitState: "live" | "provisional" | "final" | "revised";
+        VisitState: "live" | "provisional" | "final";
         /** @description A place. */
         Zone: {
             /**
@@ -1665,7 +1673,7 @@ export interface operations {
                 group_by?: ("none" | "sensor" | "type") & Record<string, never>;
                 /**
                  * @description Metrics, as a comma list: `entries`, `exits`, `present`, `speed_avg`, `speed_min`, `speed_max`, `speed_p50`,
-                 *     `speed_p95`.
+                 *     `speed_p95`. Exits are null where the state is `live`: who was seen last may be seen again.
                  * @example entries,speed_avg
                  */
                 metric?: string;

@@ -5,7 +5,7 @@
 import { useState } from 'react';
 import type { Overview, SilentSensor } from '../api/types';
 import { useSpeech } from '../speech';
-import { zoneName } from './answer';
+import { silentMs, zoneName } from './answer';
 import { useSettledRows } from './useSettledRows';
 
 const ROWS_SHOWN = 8;
@@ -68,6 +68,7 @@ function SilentRow({ sensor, overview, now, back }: RowProps) {
   const zone = overview.zones.find((candidate) => candidate.id === (sensor.zone ?? 'unassigned'));
   const name = zone ? zoneName(zone, t) : (sensor.zone ?? t('unassigned'));
   const seen = sensor.last_seen === null ? null : Date.parse(sensor.last_seen);
+  const silence = silentMs(sensor, overview.as_of, now);
   return (
     <li>
       <time dateTime={sensor.last_seen ?? undefined}>{seen === null ? '–' : f.time(seen)}</time>
@@ -79,7 +80,7 @@ function SilentRow({ sensor, overview, now, back }: RowProps) {
       </span>
       <span className="plate">{sensor.id}</span>
       <span className="needs-for">
-        {back ? t('reportingAgain') : seen !== null && t('silentFor', { time: f.duration(now - seen) })}
+        {back ? t('reportingAgain') : silence !== null && t('silentFor', { time: f.duration(silence) })}
       </span>
     </li>
   );

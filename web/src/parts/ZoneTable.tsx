@@ -5,7 +5,7 @@
 import type { ReactNode } from 'react';
 import type { OverviewZone } from '../api/types';
 import { useSpeech } from '../speech';
-import { zoneName } from './answer';
+import { silentMs, zoneName } from './answer';
 
 /** Bars reach 120 % of capacity, so that too many people can be seen to be too many. */
 const BAR_SHARE_MAX = 1.2;
@@ -17,10 +17,12 @@ function usualOf(zone: OverviewZone): number | null {
 
 export interface ZoneTableProps {
   zones: OverviewZone[];
+  /** When the zones were as they are. */
+  asOf: string;
   now: number;
 }
 
-export function ZoneTable({ zones, now }: ZoneTableProps) {
+export function ZoneTable({ zones, asOf, now }: ZoneTableProps) {
   const { t } = useSpeech();
   const usual = zones.some((zone) => usualOf(zone) !== null);
   const capacity = zones.some((zone) => zone.capacity !== null);
@@ -44,7 +46,7 @@ export function ZoneTable({ zones, now }: ZoneTableProps) {
       </thead>
       <tbody role="rowgroup">
         {zones.map((zone) => (
-          <ZoneRow key={zone.id} zone={zone} now={now} usual={usual} />
+          <ZoneRow key={zone.id} zone={zone} asOf={asOf} now={now} usual={usual} />
         ))}
       </tbody>
     </table>
@@ -77,7 +79,14 @@ function Cell({ className, word, children }: CellProps) {
   );
 }
 
-function ZoneRow({ zone, now, usual }: { zone: OverviewZone; now: number; usual: boolean }) {
+interface RowProps {
+  zone: OverviewZone;
+  asOf: string;
+  now: number;
+  usual: boolean;
+}
+
+function ZoneRow({ zone, asOf, now, usual }: RowProps) {
   const { t, f } = useSpeech();
   const silent = zone.state === 'no_data';
   const never = silent && zone.seen === null;
@@ -100,7 +109,7 @@ function ZoneRow({ zone, now, usual }: { zone: OverviewZone; now: number; usual:
       <Cell className={`num z-share${old}`}>{zone.share === null || never ? '' : f.percent(zone.share)}</Cell>
       {usual && <Cell className="num z-usual">{typical === null ? '' : f.count(typical)}</Cell>}
       <Cell className="z-state">
-        <ZoneState zone={zone} now={now} />
+        <ZoneState zone={zone} asOf={asOf} now={now} />
       </Cell>
     </tr>
   );
@@ -135,7 +144,7 @@ function Bar({ zone, typical }: { zone: OverviewZone; typical: number | null }) 
 }
 
 /** The state in words: colour is never the only carrier. */
-function ZoneState({ zone, now }: { zone: OverviewZone; now: number }) {
+function ZoneState({ zone, asOf, now }: Omit<RowProps, 'usual'>) {
   const { t, f } = useSpeech();
   switch (zone.state) {
     case 'busy':
@@ -143,12 +152,13 @@ function ZoneState({ zone, now }: { zone: OverviewZone; now: number }) {
     case 'over':
       return <span className="word word-crit">{t('overCapacity')}</span>;
     case 'no_data': {
-      if (zone.seen === null) return <span className="word word-stale">{t('neverReported')}</span>;
-      const seen = Date.parse(zone.seen);
+      const silence = silentMs(zone, asOf, now);
+      if (zone.seen === null || silence === null)
+        return <span className="word word-stale">{t('neverReported')}</span>;
       return (
         <>
-          <span className="word word-stale">{t('noDataFor', { time: f.duration(now - seen) })}</span>{' '}
-          <span className="asof">{t('asOf', { time: f.dayTime(seen, now) })}</span>
+          <span className="word word-stale">{t('noDataFor', { time: f.duration(silence) })}</span>{' '}
+          <span className="asof">{t('asOf', { time: f.dayTime(Date.parse(zone.seen), now) })}</span>
         </>
       );
     }

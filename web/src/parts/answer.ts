@@ -21,7 +21,7 @@ export interface AnswerOptions {
 
 /** Nothing has ever been seen: the page says how to begin instead of counting nobody. */
 export function isEmpty(overview: Overview): boolean {
-  return overview.lag_ms === null && overview.zones.every((zone) => zone.seen === null);
+  return overview.zones.every((zone) => zone.seen === null);
 }
 
 /** The zones that hold one of the chosen sensors; all of them when none is chosen. */
@@ -59,9 +59,16 @@ export function answerOf(
   };
 }
 
+/** For how long something is silent: as the server counted it by receipt, and as long as its answer has aged. */
+export function silentMs(silent: { silent_s: number | null }, asOf: string, now: number): number | null {
+  if (silent.silent_s === null) return null;
+  return silent.silent_s * 1_000 + Math.max(0, now - Date.parse(asOf));
+}
+
 function headlineOf(n: number, zones: OverviewZone[], narrowed: boolean, { t }: Speech): string {
   if (!narrowed) return t('onSite', { n });
   const only = zones.length === 1 ? zones[0] : undefined;
+  if (only?.id === UNASSIGNED) return t('atUnassigned', { n });
   return only ? t('inZone', { n, zone: zoneName(only, t) }) : t('inZones', { n, zones: zones.length });
 }
 
@@ -69,9 +76,11 @@ function peopleWords(n: number, { t }: Speech): string {
   return t('peopleOnSite', { n });
 }
 
-/** The server's catch-all zone has no name of its own. */
+/** The server's place for the sensors that stand in no zone. It has no name of its own. */
+const UNASSIGNED = 'unassigned';
+
 export function zoneName(zone: { id: string; name: string }, t: Speech['t']): string {
-  return zone.id === 'unassigned' ? t('unassigned') : zone.name;
+  return zone.id === UNASSIGNED ? t('unassigned') : zone.name;
 }
 
 function ledeOf(
@@ -91,18 +100,23 @@ function ledeOf(
   const full = zones.filter((zone) => zone.state === 'over');
   if (silent.length === zones.length && zones.length > 0)
     lede.push({ text: t('noSensorReporting'), tone: 'alarm' });
-  else lede.push(...silentParts(silent, options.now, speech));
+  else lede.push(...silentParts(silent, overview.as_of, options.now, speech));
   if (full.length > 0) {
     const names = full.map((zone) => zoneName(zone, t));
     plain(
       full.length === 1 ? t('zoneOver', { zone: names[0] ?? '' }) : t('zonesOver', { zones: f.list(names) }),
     );
   }
+  // beside others that speak: their zone is counted without them
+  const missing = overview.silent_sensors.filter(({ id }) =>
+    zones.some((zone) => zone.state !== 'no_data' && zone.sensors.includes(id)),
+  );
+  if (missing.length > 0) plain(t('sensorsMissing', { n: missing.length }));
   if (silent.length === 0 && full.length === 0) plain(calm(overview, zones, speech));
   return lede.filter(({ text }) => text !== '');
 }
 
-function silentParts(silent: OverviewZone[], now: number, { t, f }: Speech): Answer['lede'] {
+function silentParts(silent: OverviewZone[], asOf: string, now: number, { t, f }: Speech): Answer['lede'] {
   const [first, ...others] = silent;
   if (first === undefined) return [];
   if (others.length > 0) {
@@ -113,13 +127,15 @@ function silentParts(silent: OverviewZone[], now: number, { t, f }: Speech): Ans
     ];
   }
   const zone = zoneName(first, t);
+  const many = first.id === UNASSIGNED;
+  const silence = silentMs(first, asOf, now);
   const text =
-    first.seen === null
-      ? t('zoneNeverSeen', { zone })
-      : t('zoneSilent', { zone, time: f.duration(now - Date.parse(first.seen)) });
+    silence === null
+      ? t(many ? 'unassignedNeverSeen' : 'zoneNeverSeen', { zone })
+      : t(many ? 'unassignedSilent' : 'zoneSilent', { zone, time: f.duration(silence) });
   return [
     { text, tone: 'alarm' },
-    { text: t('notCounted'), tone: 'plain' },
+    { text: t(many ? 'notCountedMany' : 'notCounted'), tone: 'plain' },
   ];
 }
 

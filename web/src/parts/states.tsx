@@ -40,7 +40,7 @@ export function causeOf(error: unknown, t: Translate): string {
   const { status, component, detail, title } = error.problem;
   if (status === 0) return t('unreachable');
   if (component) return t('componentAway', { component: component[0]?.toUpperCase() + component.slice(1) });
-  return detail ?? title;
+  return detail ? `${title}: ${detail}` : title;
 }
 
 export interface NoticeProps {

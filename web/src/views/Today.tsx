@@ -88,12 +88,12 @@ function TodayPage({ search }: { search: Search }) {
                   error={overview.error}
                   onRetry={() => void overview.refetch()}
                 />
-              ) : zones === undefined ? (
+              ) : overview.data === undefined || zones === undefined ? (
                 <ZoneSkeleton rows={SKELETON_ROWS} />
               ) : zones.length === 0 ? (
                 <p className="calm">{t('noZoneChosen')}</p>
               ) : (
-                <ZoneTable zones={zones} now={now} />
+                <ZoneTable zones={zones} asOf={overview.data.as_of} now={now} />
               )}
             </Boundary>
           </section>

@@ -54,10 +54,10 @@ export default function Wall({ search }: { search: Search }) {
             error={overview.error}
             onRetry={() => void overview.refetch()}
           />
-        ) : zones === undefined ? (
+        ) : overview.data === undefined || zones === undefined ? (
           <ZoneSkeleton rows={5} />
         ) : (
-          <ZoneTable zones={zones} now={now} />
+          <ZoneTable zones={zones} asOf={overview.data.as_of} now={now} />
         )}
         <footer className="wall-foot">
           {site && (

@@ -48,6 +48,7 @@ fn image(generation: &str, seq: u64, next_offset: i64, panes: &[FrameWrite]) -> 
             seq,
             next_offset,
         },
+        newest_received: None,
         panes: panes
             .iter()
             .map(|w| (w.field.clone(), w.value.clone().unwrap()))

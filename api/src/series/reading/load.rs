@@ -51,7 +51,7 @@ impl Reading {
             .await;
         for row in up.map_err(|cause| refused(&cause))? {
             if reading.question.has_sensor(&row.sensor) {
-                reading.take_in_hour(&row.sensor, row.hour, &row.bits);
+                reading.put_hour(&row.sensor, row.hour, &row.bits);
             }
         }
         reading.take_in_uptime(&moment.sensors);

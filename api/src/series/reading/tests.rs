@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use domain::live::{SensorValue, UpHour};
 use domain::pane::PANE;
+use domain::series::{Expected, Grid};
+use domain::time::Span;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sensors::KnownSensor;
 use crate::series::metric::Metric;
 
 fn question(group_by: GroupBy) -> Arc<Question> {
@@ -56,6 +60,47 @@ fn group() -> impl Strategy<Value = GroupBy> {
         Just(GroupBy::Sensor),
         Just(GroupBy::Type)
     ]
+}
+
+/// A sensor of which the live view says that it was up in the first panes of some hours.
+fn up_in(hours: &[(i64, u8)]) -> Sensors {
+    let hour = |(hour, panes): &(i64, u8)| UpHour {
+        hour_us: hour * 3_600_000_000,
+        bits: [&[*panes][..], &[0; 44]].concat(),
+    };
+    let value = SensorValue {
+        up: hours.iter().map(hour).collect(),
+        ..SensorValue::default()
+    };
+    let known = KnownSensor {
+        heard: Some(Heard::from_live(Arc::new(value), None)),
+        ..KnownSensor::default()
+    };
+    Sensors::from([(DeviceId::from("s0"), known)])
+}
+
+#[test]
+fn coverage_that_the_live_view_has_taken_back_is_not_kept() {
+    let mut question = Question::for_tests(Metric::Entries, GroupBy::None);
+    question.sensors = vec![DeviceId::from("s0")];
+    let mut reading = Reading::new(Arc::new(question), Micros(0)..Micros(i64::MAX));
+    let hour = Span::from_secs(3600);
+    let grid = Grid::over(Micros(0)..Micros(0) + hour * 2, hour, hour);
+    let expected = Expected {
+        always: 1,
+        within: Vec::new(),
+    };
+    let mut up = |sensors: Sensors| {
+        reading.take_in_uptime(&sensors);
+        let shares = reading
+            .uptime("")
+            .unwrap()
+            .coverage(&grid, &expected, Micros(i64::MAX / 2));
+        shares.into_iter().map(|share| (share * 360.0).round())
+    };
+    // It spoke just before the full hour, and was taken for alive for a while.
+    assert!(up(up_in(&[(0, 0b1111), (1, 0b11)])).eq([4.0, 2.0]));
+    assert!(up(up_in(&[(0, 0b0011)])).eq([2.0, 0.0]));
 }
 
 proptest! {
