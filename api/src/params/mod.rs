@@ -19,7 +19,7 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 pub use list::Choice;
-pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Page};
+pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Page, next_link};
 pub use span::{label as span_label, pane_multiple};
 pub use when::{When, zone};
 

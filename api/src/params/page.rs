@@ -1,6 +1,8 @@
 //! Paging: `limit` and an opaque `cursor`. A page begins after the row that the cursor names, so rows that come or go
 //! while somebody pages shift nothing.
 
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+
 use crate::problem::{Answer, Problem};
 
 /// Rows of a page unless told otherwise.
@@ -76,6 +78,22 @@ impl Page {
         let next = rows.last().map(|last| Cursor(key(last)).encode());
         (rows, next)
     }
+}
+
+/// The heading that names the next page of the list at `uri`; none on the last page.
+#[must_use]
+pub fn next_link(uri: &Uri, next_cursor: Option<&str>) -> HeaderMap {
+    let Some(cursor) = next_cursor else {
+        return HeaderMap::new();
+    };
+    let asked = uri.query().unwrap_or_default().split('&');
+    let kept = asked.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: Vec<&str> = kept.collect();
+    let next = format!("cursor={cursor}");
+    let query = [query, vec![next.as_str()]].concat().join("&");
+    let link = format!("<{}?{query}>; rel=\"next\"", uri.path());
+    let link = HeaderValue::from_str(&link).expect("a URI and a cursor are visible ASCII");
+    HeaderMap::from_iter([(header::LINK, link)])
 }
 
 impl Cursor {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
 use domain::id::DeviceId;
 use domain::time::Micros;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, Moment};
-use crate::params::{Asked, Page};
+use crate::overview::{UNASSIGNED, known_zones};
+use crate::params::{Asked, Choice, Page, next_link};
 use crate::problem::{Answer, Problem};
 use crate::refusal::{Missing, Refusals};
 use crate::routes::site::NoParams;
@@ -26,6 +28,68 @@ pub struct PageParams {
     pub limit: Option<String>,
     /// The `next_cursor` of the page before.
     pub cursor: Option<String>,
+}
+
+/// Which sensors.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SensorParams {
+    /// A part of the id or the name, in large or small letters.
+    #[param(example = "door")]
+    pub q: Option<String>,
+    /// Zones, as a comma list; `unassigned` for the sensors that are in none.
+    #[param(example = "entrance")]
+    pub zone: Option<String>,
+    /// Kinds, as a comma list.
+    #[param(example = "movement")]
+    pub kind: Option<String>,
+    /// States, as a comma list: `online`, `late`, `offline`, `unknown`.
+    #[param(example = "late,offline")]
+    pub status: Option<String>,
+    /// Items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 100)]
+    pub limit: Option<String>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// [`SensorParams`], checked.
+struct Wanted {
+    words: String,
+    zones: Choice,
+    kinds: Choice,
+    states: Choice,
+}
+
+impl Wanted {
+    fn parse(params: &SensorParams, moment: &Moment) -> Answer<Self> {
+        let states = Choice::parse("status", params.status.as_deref())?;
+        let is_known = |name: &str| SensorState::ALL.iter().any(|state| state.as_str() == name);
+        if let Some(name) = states.names().into_iter().flatten().find(|n| !is_known(n)) {
+            let known = SensorState::ALL.map(SensorState::as_str).join(", ");
+            let detail = format!("{name:?} is none of {known}");
+            return Err(Problem::parameter("status", "unknown_value", detail));
+        }
+        Ok(Self {
+            words: params
+                .q
+                .as_deref()
+                .unwrap_or_default()
+                .trim()
+                .to_lowercase(),
+            zones: known_zones(params.zone.as_deref(), moment)?,
+            kinds: Choice::parse("kind", params.kind.as_deref())?,
+            states,
+        })
+    }
+
+    fn takes(&self, sensor: &Sensor) -> bool {
+        let is_called = |name: &str| name.to_lowercase().contains(&self.words);
+        (is_called(&sensor.id) || is_called(&sensor.name))
+            && (self.zones).contains(sensor.zone.as_deref().unwrap_or(UNASSIGNED))
+            && self.kinds.contains(&sensor.kind)
+            && self.states.contains(sensor.state.as_str())
+    }
 }
 
 /// A sensor.
@@ -72,6 +136,22 @@ pub enum SensorState {
     Unknown,
 }
 
+impl SensorState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Online, Self::Late, Self::Offline, Self::Unknown];
+
+    /// Its name in queries and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Late => "late",
+            Self::Offline => "offline",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A page of sensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SensorPage {
@@ -84,7 +164,7 @@ pub struct SensorPage {
 
 /// The sensors
 #[utoipa::path(
-    get, path = "/api/v1/sensors", tag = "registry", operation_id = "listSensors", params(PageParams),
+    get, path = "/api/v1/sensors", tag = "registry", operation_id = "listSensors", params(SensorParams),
     responses((status = OK, description = "A page of sensors, by id", body = SensorPage, example = json!({"items": [{
         "id": "ent-1", "name": "Main entrance, door 1", "kind": "movement", "zone": "entrance", "registered": true,
         "last_seen": "2026-11-24T11:20:12.5+00:00", "watermark": "2026-11-24T11:00:12.5+00:00", "state": "online",
@@ -93,18 +173,23 @@ pub struct SensorPage {
 )]
 pub async fn list(
     State(app): State<Arc<App>>,
-    Asked(params): Asked<PageParams>,
-) -> Answer<Json<SensorPage>> {
+    Asked(params): Asked<SensorParams>,
+    uri: Uri,
+) -> Answer<(HeaderMap, Json<SensorPage>)> {
     let moment = app.moment()?;
+    let wanted = Wanted::parse(&params, &moment)?;
     let page = Page::parse(params.limit.as_deref(), params.cursor.as_deref(), 1)?;
     let after = page
         .after
         .as_ref()
         .map_or("", |cursor| cursor.0[0].as_str());
     let ids = moment.sensors.keys().filter(|id| id.as_str() > after);
-    let found = ids.take(page.limit + 1).map(|id| sensor(&app, &moment, id));
-    let (items, next_cursor) = page.cut(found.collect(), |sensor| vec![sensor.id.clone()]);
-    Ok(Json(SensorPage { items, next_cursor }))
+    let known = ids.map(|id| sensor(&app, &moment, id));
+    let found = known.filter(|sensor| wanted.takes(sensor));
+    let found = found.take(page.limit + 1).collect();
+    let (items, next_cursor) = page.cut(found, |sensor| vec![sensor.id.clone()]);
+    let link = next_link(&uri, next_cursor.as_deref());
+    Ok((link, Json(SensorPage { items, next_cursor })))
 }
 
 /// One sensor

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::params::{Asked, Page};
+use crate::params::{Asked, Page, next_link};
 use crate::problem::Answer;
 use crate::refusal::Refusals;
 use crate::routes::sensor::PageParams;
@@ -44,7 +45,8 @@ pub struct TravelerTypePage {
 pub async fn list(
     State(app): State<Arc<App>>,
     Asked(params): Asked<PageParams>,
-) -> Answer<Json<TravelerTypePage>> {
+    uri: Uri,
+) -> Answer<(HeaderMap, Json<TravelerTypePage>)> {
     let moment = app.moment()?;
     let page = Page::parse(params.limit.as_deref(), params.cursor.as_deref(), 1)?;
     let heard = moment
@@ -68,5 +70,6 @@ pub async fn list(
         id,
     });
     let (items, next_cursor) = page.cut(found.collect(), |kind| vec![kind.id.clone()]);
-    Ok(Json(TravelerTypePage { items, next_cursor }))
+    let link = next_link(&uri, next_cursor.as_deref());
+    Ok((link, Json(TravelerTypePage { items, next_cursor })))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::csv::{self, Table};
-use crate::params::{Asked, LIMIT_MAX};
+use crate::params::{Asked, LIMIT_MAX, next_link};
 use crate::problem::Answer;
 use crate::refusal::Refusals;
 use crate::stamp::Stamp;
@@ -131,6 +131,7 @@ pub struct VisitPage {
 pub async fn list(
     State(app): State<Arc<App>>,
     Asked(params): Asked<VisitParams>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let table = Table::wanted(params.format.as_deref(), params.bom.as_deref(), &headers)?;
@@ -138,7 +139,8 @@ pub async fn list(
     let mut question = VisitQuestion::parse(&params, &moment)?;
     let Some(table) = table else {
         let page = visits::page(&app, &question, &moment).await?;
-        return Ok(([(header::VARY, "accept")], Json(page)).into_response());
+        let link = next_link(&uri, page.next_cursor.as_deref());
+        return Ok(([(header::VARY, "accept")], link, Json(page)).into_response());
     };
     if params.limit.is_none() {
         question.page.limit = LIMIT_MAX;
@@ -147,6 +149,8 @@ pub async fn list(
     let first = visits::page(&app, &question, &moment).await?;
     let name = format!("visits_{}_{}", question.entered.start, question.entered.end);
     let only_one = params.limit.is_some() || params.cursor.is_some();
+    let next = first.next_cursor.as_deref();
+    let link = next_link(&uri, next.filter(|_| only_one));
     let rest = visits::pages_after(
         app,
         question,
@@ -160,5 +164,5 @@ pub async fn list(
     );
     let lines = rest.map(|page| page.map(|page| csv::visit_lines(&page.items)));
     let body = csv::streamed(stream::once(async { Ok(begin) }).chain(lines));
-    Ok(csv::file(&name, body))
+    Ok((link, csv::file(&name, body)).into_response())
 }

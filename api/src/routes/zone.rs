@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::params::{Asked, Page};
+use crate::params::{Asked, Page, next_link};
 use crate::problem::Answer;
 use crate::refusal::Refusals;
 use crate::routes::sensor::PageParams;
@@ -50,7 +51,8 @@ pub struct ZonePage {
 pub async fn list(
     State(app): State<Arc<App>>,
     Asked(params): Asked<PageParams>,
-) -> Answer<Json<ZonePage>> {
+    uri: Uri,
+) -> Answer<(HeaderMap, Json<ZonePage>)> {
     let moment = app.moment()?;
     let page = Page::parse(params.limit.as_deref(), params.cursor.as_deref(), 1)?;
     let zones = &moment.catalog.zones;
@@ -75,5 +77,6 @@ pub async fn list(
         sensors: sensors_of(&zone.id),
     });
     let (items, next_cursor) = page.cut(found.collect(), |zone| vec![zone.id.clone()]);
-    Ok(Json(ZonePage { items, next_cursor }))
+    let link = next_link(&uri, next_cursor.as_deref());
+    Ok((link, Json(ZonePage { items, next_cursor })))
 }

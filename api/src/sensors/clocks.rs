@@ -24,8 +24,10 @@ impl Clocks {
     }
 }
 
-/// The clocks of `sensors`, as they are shown: the least over those that spoke within an hour of the newest sign, so that
-/// one that is gone does not keep a whole site provisional. `None` while none of them is active at `now`.
+/// The clocks of `sensors`, as they are shown; `None` while none of them is active at `now`.
+///
+/// The least over those that spoke within an hour of the newest sign, so that one that is gone does not keep a whole site
+/// provisional.
 pub fn clocks<'a>(sensors: impl Iterator<Item = &'a KnownSensor>, now: Micros) -> Option<Clocks> {
     let active: Vec<&Heard> = active(sensors, now).collect();
     let newest = active.iter().map(|heard| heard.last_received).max()?;
@@ -35,8 +37,9 @@ pub fn clocks<'a>(sensors: impl Iterator<Item = &'a KnownSensor>, now: Micros) -
     least(waited_for)
 }
 
-/// The clocks of all `sensors` that are active at `now`: before their watermark nothing changes, even when one that is not
-/// waited for returns with what it saw.
+/// The clocks of all `sensors` that are active at `now`.
+///
+/// Before their watermark nothing changes, even when one that is not waited for returns with what it saw.
 pub fn clocks_of_all<'a>(
     sensors: impl Iterator<Item = &'a KnownSensor>,
     now: Micros,

@@ -105,7 +105,9 @@ pub struct MetricValues {
     pub v: Column,
 }
 
-/// How settled a point is. `live`: its window is not over, or not long enough ago for its visits to have ended, so its
+/// How settled a point is.
+///
+/// `live`: its window is not over, or not long enough ago for its visits to have ended, so its
 /// exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
 /// unless it comes from a sensor that was not heard of for an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -6,10 +6,12 @@
 
 mod exits;
 mod healing;
+mod lists;
 mod owner;
 mod refusals;
 mod resources;
 mod series;
+mod silence;
 mod socket;
 mod strays;
 mod stream;

@@ -59,6 +59,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("/api/v1/overview?zone=attic", "zone", "unknown_zone"),
     ("/api/v1/overview?at=now", "at", "unknown_parameter"),
     ("/api/v1/sensors?cursor=0", "cursor", "invalid_cursor"),
+    ("/api/v1/sensors?status=asleep", "status", "unknown_value"),
+    ("/api/v1/sensors?zone=attic", "zone", "unknown_zone"),
     ("/api/v1/zones?cursor=00016100", "cursor", "invalid_cursor"),
     ("/api/v1/site?pretty=1", "pretty", "unknown_parameter"),
     ("/api/v1/sensors/%FF", "id", "not_utf8"),

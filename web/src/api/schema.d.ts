@@ -506,7 +506,9 @@ export interface components {
             state?: components["schemas"]["PointState"] | null;
         };
         /**
-         * @description How settled a point is. `live`: its window is not over, or not long enough ago for its visits to have ended, so its
+         * @description How settled a point is.
+         *
+         *     `live`: its window is not over, or not long enough ago for its visits to have ended, so its
          *     exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
          *     unless it comes from a sensor that was not heard of for an hour.
          * @enum {string}
@@ -1419,8 +1421,28 @@ export interface operations {
             query?: {
                 /** @description The `next_cursor` of the page before. */
                 cursor?: string;
+                /**
+                 * @description Kinds, as a comma list.
+                 * @example movement
+                 */
+                kind?: string;
                 /** @description Items at most. */
                 limit?: number;
+                /**
+                 * @description A part of the id or the name, in large or small letters.
+                 * @example door
+                 */
+                q?: string;
+                /**
+                 * @description States, as a comma list: `online`, `late`, `offline`, `unknown`.
+                 * @example late,offline
+                 */
+                status?: string;
+                /**
+                 * @description Zones, as a comma list; `unassigned` for the sensors that are in none.
+                 * @example entrance
+                 */
+                zone?: string;
             };
             header?: never;
             path?: never;
