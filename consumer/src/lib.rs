@@ -126,6 +126,7 @@ impl Role {
             let member = Member {
                 shared: Arc::clone(&shared),
                 kafka: self.kafka::<F>(worker),
+                kafka_args: self.config.kafka.clone(),
                 worker,
                 health: self.health.clone(),
                 stats_interval: self.config.stats_interval,

@@ -7,9 +7,10 @@ use chassis::admin::Health;
 use chassis::telemetry;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::gateway::PART;
+use crate::producer::Producer;
 use crate::shared::Shared;
 
 /// How often the gateway looks at itself.
@@ -17,7 +18,9 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 /// Share of the budget in use from which the gateway is not ready: Kafka is away, and new devices do better elsewhere.
 const READY_RATIO_MAX: f64 = 0.8;
 /// How many turns Kafka may keep records waiting before the gateway is not ready.
-const SILENT_TURNS: u32 = 5;
+const UNREADY_AFTER: u32 = 5;
+/// After how many such turns, and then again and again, it is asked whether Kafka answers others.
+const ASK_AFTER: u32 = 30;
 
 /// Tells health and metrics how the gateway is doing, until `stop`.
 pub(crate) async fn report(
@@ -33,12 +36,12 @@ pub(crate) async fn report(
         let queued = shared.producer.queued();
         shared.metrics.produce_queue.set(queued);
         health.beat(PART);
-        let is_silent = silence.lasts(queued > 0, shared.producer.confirmed());
+        let is_silent = silence.turn(&shared.producer) >= UNREADY_AFTER;
         if ratio >= READY_RATIO_MAX {
             health.set_ready(PART, false, "Kafka does not keep up: reading is paused");
         } else if is_silent {
             let why = format!(
-                "Kafka has confirmed nothing for {SILENT_TURNS} s: nothing is acknowledged meanwhile"
+                "Kafka has confirmed nothing for {UNREADY_AFTER} s: nothing is acknowledged meanwhile"
             );
             health.set_ready(PART, false, &why);
         } else {
@@ -51,19 +54,29 @@ pub(crate) async fn report(
 
 /// Replaces a Kafka client that will not find Kafka again, until `stop`.
 pub(crate) async fn stay_connected(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut silence = Silence::default();
     while next_turn(&stop).await {
-        if !shared.producer.is_cut_off() {
+        let turns = silence.turn(&shared.producer);
+        let is_long = turns > 0 && turns.is_multiple_of(ASK_AFTER);
+        if !is_long && !shared.producer.is_cut_off() {
             continue;
         }
-        let queued = shared.producer.queued();
-        warn!("the Kafka client has lost every address; a new one takes over its {queued} records");
         let renewing = Arc::clone(&shared);
-        let renewed = tokio::task::spawn_blocking(move || renewing.producer.renew()).await;
-        match renewed.map_err(anyhow::Error::from).flatten() {
-            Ok(()) => info!("a new Kafka client has taken over"),
-            Err(cause) => warn!("renewing the Kafka client: {cause:#}"),
+        let renewed = tokio::task::spawn_blocking(move || {
+            let producer = &renewing.producer;
+            if !producer.is_cut_off() && !producer.does_kafka_answer() {
+                return Ok(());
+            }
+            let queued = producer.queued();
+            warn!(
+                "the Kafka client does not find Kafka again; a new one takes over its {queued} records"
+            );
+            renewing.metrics.clients_renewed.increment(1);
+            producer.renew()
+        });
+        if let Err(cause) = renewed.await.map_err(anyhow::Error::from).flatten() {
+            warn!("renewing the Kafka client: {cause:#}");
         }
-        shared.metrics.clients_renewed.increment(1);
     }
 }
 
@@ -75,15 +88,16 @@ struct Silence {
 }
 
 impl Silence {
-    /// Takes in one more turn; says whether it has lasted too long. Ticks see to it that a quiet site has records too.
-    fn lasts(&mut self, is_waiting: bool, confirmed: u64) -> bool {
-        if is_waiting && confirmed == self.confirmed {
+    /// Takes in one more turn; says how many it has lasted. Ticks see to it that a quiet site has records too.
+    fn turn(&mut self, producer: &Producer) -> u32 {
+        let confirmed = producer.confirmed();
+        if producer.queued() > 0 && confirmed == self.confirmed {
             self.turns += 1;
         } else {
             self.turns = 0;
         }
         self.confirmed = confirmed;
-        self.turns >= SILENT_TURNS
+        self.turns
     }
 }
 

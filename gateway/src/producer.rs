@@ -85,6 +85,7 @@ pub(crate) struct Producer {
     /// Written only by [`Self::renew`], so that no record goes to a client that was left.
     client: RwLock<Client>,
     settings: ClientConfig,
+    kafka: KafkaArgs,
     metrics: Arc<Metrics>,
     movements: String,
     dead_letters: String,
@@ -145,6 +146,7 @@ impl Producer {
         Ok(Self {
             client: RwLock::new(connect(&settings, &metrics, &failed)?),
             settings,
+            kafka: kafka.clone(),
             metrics,
             movements: kafka.topic(topic::SENSOR_MOVEMENTS),
             dead_letters: kafka.topic(topic::DEAD_LETTERS),
@@ -238,6 +240,11 @@ impl Producer {
     /// Whether the client has lost Kafka's addresses, so that only [`Self::renew`] helps.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.client().context().is_cut_off()
+    }
+
+    /// Whether Kafka answers others; blocks for a moment.
+    pub(crate) fn does_kafka_answer(&self) -> bool {
+        lifeline::answers(&self.kafka, &self.movements)
     }
 
     /// Leaves the client for a new one, which takes over what the old one has not delivered; blocks.

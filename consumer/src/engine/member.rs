@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chassis::admin::Health;
+use chassis::kafka::KafkaArgs;
+use chassis::lifeline;
 use domain::fold::{Fold, Outcome};
 use domain::time::Micros;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -34,6 +36,7 @@ const ASSIGNED_WITHIN: Duration = Duration::from_secs(8);
 pub(crate) struct Member<F: Fold> {
     pub(crate) shared: Arc<Shared<F>>,
     pub(crate) kafka: ClientConfig,
+    pub(crate) kafka_args: KafkaArgs,
     pub(crate) worker: usize,
     pub(crate) health: Health,
     pub(crate) stats_interval: Duration,
@@ -100,10 +103,10 @@ where
                 return Ok(());
             }
             poll(&consumer)?;
-            anyhow::ensure!(
-                !consumer.context().is_cut_off(),
-                "the Kafka client has lost every address"
-            );
+            if self.has_lost_kafka(consumer.context()) {
+                abandon(consumer);
+                anyhow::bail!("the Kafka client does not find Kafka again");
+            }
             let mut owner = consumer.context().owner();
             owner.turn();
             let orders = std::mem::take(&mut owner.orders);
@@ -125,6 +128,12 @@ where
             drop(owner);
             carry_out(&consumer, &topic, &orders)?;
         }
+    }
+
+    /// Whether the client will not find Kafka again by itself.
+    fn has_lost_kafka(&self, context: &Rebalances<F>) -> bool {
+        context.is_cut_off()
+            || (context.is_silent() && lifeline::answers(&self.kafka_args, &context.topic))
     }
 
     /// Throughput and mix since the last report, as a log line.
@@ -153,6 +162,21 @@ where
             assigned
         );
     }
+}
+
+/// Leaves a client that finds nobody: its partitions go to the ledger now, and it is closed by itself, because closing waits
+/// for the group, and there is nobody who would answer.
+fn abandon<F: Fold>(consumer: BaseConsumer<Rebalances<F>>)
+where
+    F::Rows: RowStatement,
+{
+    let mut owner = consumer.context().owner();
+    let partitions: Vec<i32> = owner.saved_offsets().iter().map(|(id, _)| *id).collect();
+    if !partitions.is_empty() {
+        owner.release(&partitions);
+    }
+    drop(owner);
+    std::thread::spawn(move || drop(consumer));
 }
 
 /// Folds what is there, at most [`RECORDS_A_TURN`].

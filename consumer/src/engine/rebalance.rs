@@ -21,6 +21,7 @@ use crate::store::checkpoint::RowStatement;
 /// How long the callback waits for the ledger; half of what the group protocol allows.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(15);
 pub(super) const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Receives the group's rebalances.
 pub(crate) struct Rebalances<F: Fold> {
     pub(crate) topic: String,
@@ -40,6 +41,11 @@ impl<F: Fold> Rebalances<F> {
     /// Whether the client will not find Kafka again by itself.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.lifeline.is_cut()
+    }
+
+    /// Whether the group has been silent for long; see [`Lifeline::is_silent`].
+    pub(crate) fn is_silent(&self) -> bool {
+        self.lifeline.is_silent()
     }
 
     pub(crate) fn owner(&self) -> MutexGuard<'_, Owner<F>> {
@@ -198,9 +204,7 @@ where
             self.owner().forget(&partitions);
         } else if !partitions.is_empty() {
             let saved = self.owner().release(&partitions);
-            // Without an address, a commit would wait for ever; only lag tools look at it.
             if !saved.is_empty()
-                && !self.lifeline.is_cut()
                 && let Err(error) =
                     consumer.commit(&offsets(&self.topic, &saved)?, CommitMode::Sync)
             {
