@@ -50,6 +50,14 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Threads of its runtime, if it has an opinion; a wrong one is refused when its configuration is checked.
+    fn threads(&self) -> Option<usize> {
+        match self {
+            Self::Gateway(config) => Some(config.listen.gateway_threads.clamp(1, 64)),
+            _ => None,
+        }
+    }
+
     /// Whether it runs until it is told to end, with a log that somebody reads later.
     fn is_role(&self) -> bool {
         matches!(
@@ -68,9 +76,11 @@ pub(crate) fn run(cli: Cli, settings: &str) -> anyhow::Result<ExitCode> {
     if cli.command.is_role() {
         info!("configuration: {settings}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = cli.command.threads() {
+        runtime.worker_threads(threads);
+    }
+    let runtime = runtime.enable_all().build()?;
     let outcome = runtime.block_on(async {
         let tracker = TaskTracker::new();
         let shutdown = chassis::shutdown::on_signal(&tracker)?;

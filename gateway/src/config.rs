@@ -52,6 +52,9 @@ pub struct ListenArgs {
     /// How long a shutdown may take: Kafka flushed, every owed acknowledgement sent
     #[arg(long, env = "FOOTFALL_SHUTDOWN_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub shutdown_timeout: Duration,
+    /// Threads that serve connections; one is the cheapest, because several wake each other for every packet
+    #[arg(long, env = "FOOTFALL_GATEWAY_THREADS", default_value_t = 1)]
+    pub gateway_threads: usize,
 }
 
 /// What a device may ask of the gateway.
@@ -164,6 +167,8 @@ impl Config {
         })?;
         self.kafka.check()?;
         self.check_durations()?;
+        let threads = self.listen.gateway_threads;
+        within("--gateway-threads", threads, 1..=64, "1 to 64")?;
         let limits = self.limit.check()?;
         let routes = match &self.route.routes {
             Some(file) => RouteTable::load(file, self.route.native_route)?,
@@ -271,6 +276,7 @@ mod tests {
     #[case(&["--mqtt-bind", "host"], "--mqtt-bind is \"host\", expected an address such as 127.0.0.1:1883, or a port to listen at on loopback")]
     #[case(&["--topic-prefix", "a/b"], "--topic-prefix is \"a/b\", expected at most 200 letters, digits, dots, dashes and underscores")]
     #[case(&["--connect-timeout", "1h"], "--connect-timeout is \"3600s\", expected 100ms to 5m")]
+    #[case(&["--gateway-threads", "0"], "--gateway-threads is \"0\", expected 1 to 64")]
     #[case(&["--linger", "2s"], "--linger is \"2s\", expected 0ms to 1s")]
     #[case(&["--receive-maximum", "0"], "--receive-maximum is \"0\", expected 1 to 65535")]
     #[case(&["--payload-bytes-max", "10"], "--payload-bytes-max is \"10\", expected 1024 to 786432")]
