@@ -47,6 +47,17 @@ pub struct Config {
         default_value = "movement,dead-letters"
     )]
     pub folds: Vec<FoldName>,
+    /// Only those of them that read one of these topics (names without prefix); all when none is named
+    #[arg(long, env = "FOOTFALL_TOPICS", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// Consumer groups are called NAME-FOLD
+    #[arg(
+        long,
+        env = "FOOTFALL_GROUP",
+        default_value = "footfall",
+        value_name = "NAME"
+    )]
+    pub group: String,
     /// Worker threads a fold, each a member of its consumer group
     #[arg(long, env = "FOOTFALL_WORKERS", default_value_t = 1)]
     pub workers: usize,
@@ -97,6 +108,34 @@ pub enum GroupProtocol {
 }
 
 impl Config {
+    /// The folds to run.
+    pub fn chosen(&self) -> impl Iterator<Item = FoldName> {
+        let is_chosen = |fold: &FoldName| {
+            self.topics.is_empty() || self.topics.iter().any(|topic| topic == fold.topic())
+        };
+        self.folds.iter().copied().filter(is_chosen)
+    }
+
+    fn check_folds(&self) -> Result<(), ConfigError> {
+        if self.folds.is_empty() {
+            return Err(ConfigError::new("--folds", "", "at least one fold"));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        if self.group.is_empty() || self.group.len() > 200 || !self.group.chars().all(is_name) {
+            let expected = "1 to 200 letters, digits, dots, dashes and underscores";
+            return Err(ConfigError::new("--group", &self.group, expected));
+        }
+        let of = |topic: &String| self.folds.iter().any(|fold| fold.topic() == topic);
+        match self.topics.iter().find(|topic| !of(topic)) {
+            None => Ok(()),
+            Some(topic) => {
+                let expected =
+                    "sensor-movements or dead-letters, whichever the folds of --folds read";
+                Err(ConfigError::new("--topics", topic, expected))
+            }
+        }
+    }
+
     /// Checks everything that can be checked without a connection.
     ///
     /// # Errors
@@ -153,9 +192,7 @@ impl Config {
             s(10)..=s(3600),
             "10s to 1h",
         )?;
-        if self.folds.is_empty() {
-            return Err(ConfigError::new("--folds", "", "at least one fold"));
-        }
+        self.check_folds()?;
         self.kafka.check()?;
         url::check(
             "--postgres",
@@ -230,10 +267,33 @@ mod tests {
                 ["--redis", "http://h"],
                 "--redis is \"http://h\", expected a URL such as redis://",
             ),
+            (
+                ["--group", "bad group"],
+                "--group is \"bad group\", expected 1 to 200 letters",
+            ),
+            (
+                ["--topics", "dead-letters,weather"],
+                "--topics is \"weather\", expected sensor-movements or dead-letters",
+            ),
             (["--workers", "0"], "--workers is \"0\", expected 1 to 64"),
         ] {
             let error = check(&flags).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn topics_choose_among_the_folds() {
+        let chosen = |flags: &[&str]| {
+            let cli = Cli::try_parse_from(std::iter::once(&"consumer").chain(flags)).unwrap();
+            cli.config.check().unwrap();
+            cli.config.chosen().collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(&[]), [FoldName::Movement, FoldName::DeadLetters]);
+        assert_eq!(
+            chosen(&["--topics", "sensor-movements"]),
+            [FoldName::Movement]
+        );
+        assert!(check(&["--folds", "movement", "--topics", "dead-letters"]).is_err());
     }
 }

@@ -68,7 +68,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         role.pool.clone(),
         role.shutdown.clone(),
     ));
-    for fold in &role.config.folds {
+    for fold in role.config.chosen() {
         match fold {
             FoldName::Movement => role.start::<MovementFold>(role.config.movement.fold()),
             FoldName::DeadLetters => role.start::<DeadLetterFold>(()),
@@ -142,7 +142,7 @@ impl Role {
         let mut kafka = self
             .config
             .kafka
-            .consumer(&client_id, &format!("footfall-{}", F::NAME));
+            .consumer(&client_id, &format!("{}-{}", self.config.group, F::NAME));
         lifeline::watch(&mut kafka);
         match self.config.group_protocol {
             GroupProtocol::Consumer => kafka

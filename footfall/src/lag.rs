@@ -29,8 +29,10 @@ pub(crate) async fn line(run: &RunFile, topic_prefix: String) -> anyhow::Result<
         topic_prefix,
     };
     let looking = kafka.clone();
+    // The ledger first: in the meantime it would overtake what Kafka said.
+    let entries = entries(&run.postgres).await?;
     let topics = tokio::task::spawn_blocking(move || kafka_offsets::topics(&looking)).await??;
-    let behind = behind(&entries(&run.postgres).await?, &topics);
+    let behind = behind(&entries, &topics);
     if behind.is_empty() {
         return Ok("lag unknown: no consumer has begun".to_owned());
     }

@@ -5,6 +5,8 @@ mod dead_letters;
 mod movement;
 
 use clap::ValueEnum;
+use domain::fold::Fold;
+use domain::movement::MovementFold;
 
 pub(crate) use dead_letters::DeadLetterFold;
 
@@ -15,4 +17,14 @@ pub enum FoldName {
     Movement,
     /// Refused messages become rows that an operator can look at.
     DeadLetters,
+}
+
+impl FoldName {
+    /// The topic that it reads, without prefix.
+    pub(crate) const fn topic(self) -> &'static str {
+        match self {
+            Self::Movement => MovementFold::TOPIC,
+            Self::DeadLetters => DeadLetterFold::TOPIC,
+        }
+    }
 }
