@@ -24,8 +24,11 @@ pub struct KafkaArgs {
 /// What a list of bootstrap servers looks like, for messages.
 const BOOTSTRAP: &str = "host:port such as 127.0.0.1:9092, or several separated by commas";
 
-/// Kafka allows 249 bytes for a whole name.
-const PREFIX_BYTES_MAX: usize = 200;
+/// What [`is_name`] takes, for messages.
+pub const NAME: &str = "at most 200 letters, digits, dots, dashes and underscores";
+
+/// Kafka allows 249 bytes for a whole name, of which a prefix and a suffix take some.
+const NAME_BYTES_MAX: usize = 200;
 
 /// Whether a text is a list of bootstrap servers.
 #[must_use]
@@ -33,17 +36,22 @@ pub fn is_bootstrap(servers: &str) -> bool {
     servers.split(',').all(address::is_host_and_port)
 }
 
+/// Whether a text may be part of the name of a topic or a group.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    text.len() <= NAME_BYTES_MAX && text.bytes().all(is_letter)
+}
+
 /// Checks that a prefix may begin the name of a topic.
 ///
 /// # Errors
 /// [`ConfigError`] for `--topic-prefix`.
 pub fn check_prefix(prefix: &str) -> Result<(), ConfigError> {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if prefix.len() <= PREFIX_BYTES_MAX && prefix.bytes().all(is_letter) {
+    if is_name(prefix) {
         return Ok(());
     }
-    let expected = "at most 200 letters, digits, dots, dashes and underscores";
-    Err(ConfigError::new("--topic-prefix", prefix, expected))
+    Err(ConfigError::new("--topic-prefix", prefix, NAME))
 }
 
 impl KafkaArgs {

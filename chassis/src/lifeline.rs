@@ -79,7 +79,7 @@ impl Lifeline {
     /// Whether the group's coordinator has said nothing for half a minute; once for each half minute, so that whoever asks
     /// can find out in peace whether Kafka is away. For members of a group only.
     #[must_use]
-    pub fn is_silent(&self) -> bool {
+    pub fn take_silence(&self) -> bool {
         let silent = self.looks_without_coordinator.load(Ordering::Relaxed) >= SILENT_LOOKS;
         if silent {
             self.looks_without_coordinator.store(0, Ordering::Relaxed);
@@ -133,15 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn a_coordinator_that_says_nothing_for_long_is_silent_once_each_time() {
+    fn a_coordinator_that_says_nothing_for_long_take_silence_once_each_time() {
         let lifeline = Lifeline::default();
         for responses in 1..100 {
             lifeline.hear(responses);
-            assert!(!lifeline.is_silent());
+            assert!(!lifeline.take_silence());
         }
         let silences = (0..2 * SILENT_LOOKS).filter(|_| {
             lifeline.hear(99);
-            lifeline.is_silent()
+            lifeline.take_silence()
         });
         assert_eq!(silences.count(), 2);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::admin::AdminArgs;
 use chassis::config::{ConfigError, duration, within};
-use chassis::kafka::KafkaArgs;
+use chassis::kafka::{KafkaArgs, NAME, is_name};
 use chassis::url;
 use clap::{Args, ValueEnum};
 use domain::movement::MovementConfig;
@@ -120,10 +120,8 @@ impl Config {
         if self.folds.is_empty() {
             return Err(ConfigError::new("--folds", "", "at least one fold"));
         }
-        let is_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-        if self.group.is_empty() || self.group.len() > 200 || !self.group.chars().all(is_name) {
-            let expected = "1 to 200 letters, digits, dots, dashes and underscores";
-            return Err(ConfigError::new("--group", &self.group, expected));
+        if self.group.is_empty() || !is_name(&self.group) {
+            return Err(ConfigError::new("--group", &self.group, NAME));
         }
         let of = |topic: &String| self.folds.iter().any(|fold| fold.topic() == topic);
         match self.topics.iter().find(|topic| !of(topic)) {
@@ -269,7 +267,7 @@ mod tests {
             ),
             (
                 ["--group", "bad group"],
-                "--group is \"bad group\", expected 1 to 200 letters",
+                "--group is \"bad group\", expected at most 200 letters",
             ),
             (
                 ["--topics", "dead-letters,weather"],

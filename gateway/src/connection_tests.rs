@@ -98,6 +98,22 @@ async fn connection(shared: &Arc<Shared>) -> (Connection, TcpStream, TcpStream) 
     (connection, stream, device)
 }
 
+/// The PUBACKs of packets 1 to `count`, in order.
+async fn expect_acknowledgements(device: &mut TcpStream, count: u8) {
+    let expected: Vec<u8> = (1..=count).flat_map(|pkid| [0x40, 2, 0, pkid]).collect();
+    let mut acknowledged = vec![0; expected.len()];
+    let read = timeout(PATIENCE, device.read_exact(&mut acknowledged));
+    read.await.unwrap().unwrap();
+    assert_eq!(acknowledged, expected);
+}
+
+/// The device says goodbye, and the connection ends for that reason.
+async fn leave(mut device: TcpStream, mut serving: JoinSet<Close>) {
+    device.write_all(&[0xe0, 0]).await.unwrap();
+    let close = timeout(PATIENCE, serving.join_next()).await.unwrap();
+    assert_eq!(close.unwrap().unwrap(), Close::Client { with_will: false });
+}
+
 #[tokio::test]
 async fn a_full_queue_stops_the_taking_in_and_loses_nothing() {
     let kafka = mock_kafka();
@@ -121,14 +137,8 @@ async fn a_full_queue_stops_the_taking_in_and_loses_nothing() {
         shared.producer.queued()
     );
     kafka.broker_up(-1).unwrap();
-    let mut acknowledged = [0; 20];
-    let read = timeout(PATIENCE, device.read_exact(&mut acknowledged));
-    read.await.unwrap().unwrap();
-    let expected: Vec<u8> = (1..=5).flat_map(|pkid| [0x40, 2, 0, pkid]).collect();
-    assert_eq!(acknowledged, expected.as_slice());
-    device.write_all(&[0xe0, 0]).await.unwrap();
-    let close = timeout(PATIENCE, serving.join_next()).await.unwrap();
-    assert_eq!(close.unwrap().unwrap(), Close::Client { with_will: false });
+    expect_acknowledgements(&mut device, 5).await;
+    leave(device, serving).await;
 }
 
 #[tokio::test]
@@ -144,21 +154,19 @@ async fn a_new_client_takes_over_what_the_old_one_has_not_delivered() {
     for pkid in 1..=3 {
         device.write_all(&publish(pkid, element)).await.unwrap();
     }
-    while shared.producer.queued() < 3 {
-        tokio::task::yield_now().await;
-    }
+    let all_queued = async {
+        while shared.producer.queued() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, all_queued).await.unwrap();
     let renewing = Arc::clone(&shared);
     let renewed = tokio::task::spawn_blocking(move || renewing.producer.renew()).await;
     renewed.unwrap().unwrap();
     assert_eq!(shared.producer.queued(), 3);
     kafka.broker_up(-1).unwrap();
-    let mut acknowledged = [0; 12];
-    let read = timeout(PATIENCE, device.read_exact(&mut acknowledged));
-    read.await.unwrap().unwrap();
-    assert_eq!(acknowledged, [0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3]);
-    device.write_all(&[0xe0, 0]).await.unwrap();
-    let close = timeout(PATIENCE, serving.join_next()).await.unwrap();
-    assert_eq!(close.unwrap().unwrap(), Close::Client { with_will: false });
+    expect_acknowledgements(&mut device, 3).await;
+    leave(device, serving).await;
 }
 
 #[tokio::test]

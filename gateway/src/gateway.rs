@@ -124,14 +124,10 @@ impl Gateway {
             config.produce.tick_interval,
             self.shutdown.clone(),
         ));
-        self.helpers.spawn(housekeeping::report(
+        self.helpers.spawn(housekeeping::keep(
             Arc::clone(&self.shared),
             self.health.clone(),
             why,
-            self.shutdown.clone(),
-        ));
-        self.helpers.spawn(housekeeping::stay_connected(
-            Arc::clone(&self.shared),
             self.shutdown.clone(),
         ));
     }

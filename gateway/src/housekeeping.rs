@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chassis::admin::Health;
 use chassis::telemetry;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -22,24 +23,25 @@ const UNREADY_AFTER: u32 = 5;
 /// After how many such turns, and then again and again, it is asked whether Kafka answers others.
 const ASK_AFTER: u32 = 30;
 
-/// Tells health and metrics how the gateway is doing, until `stop`.
-pub(crate) async fn report(
+/// Tells health and metrics how the gateway is doing, and replaces a Kafka client that will not find Kafka again, until
+/// `stop`.
+pub(crate) async fn keep(
     shared: Arc<Shared>,
     health: Health,
     why: String,
     stop: CancellationToken,
 ) {
     let mut silence = Silence::default();
+    let mut renewal = JoinSet::new();
     while next_turn(&stop).await {
         let ratio = shared.budget.used_ratio();
         shared.metrics.inflight_ratio.set(ratio);
-        let queued = shared.producer.queued();
-        shared.metrics.produce_queue.set(queued);
+        shared.metrics.produce_queue.set(shared.producer.queued());
         health.beat(PART);
-        let is_silent = silence.turn(&shared.producer) >= UNREADY_AFTER;
+        let turns = silence.turn(&shared.producer);
         if ratio >= READY_RATIO_MAX {
             health.set_ready(PART, false, "Kafka does not keep up: reading is paused");
-        } else if is_silent {
+        } else if turns >= UNREADY_AFTER {
             let why = format!(
                 "Kafka has confirmed nothing for {UNREADY_AFTER} s: nothing is acknowledged meanwhile"
             );
@@ -47,36 +49,28 @@ pub(crate) async fn report(
         } else {
             health.set_ready(PART, true, &why);
         }
+        let is_long = turns > 0 && turns.is_multiple_of(ASK_AFTER);
+        while renewal.try_join_next().is_some() {}
+        if renewal.is_empty() && (is_long || shared.producer.is_cut_off()) {
+            let shared = Arc::clone(&shared);
+            renewal.spawn_blocking(move || renew(&shared));
+        }
         // Without this, histograms would grow until somebody scrapes them.
         telemetry::metrics().run_upkeep();
     }
 }
 
-/// Replaces a Kafka client that will not find Kafka again, until `stop`.
-pub(crate) async fn stay_connected(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut silence = Silence::default();
-    while next_turn(&stop).await {
-        let turns = silence.turn(&shared.producer);
-        let is_long = turns > 0 && turns.is_multiple_of(ASK_AFTER);
-        if !is_long && !shared.producer.is_cut_off() {
-            continue;
-        }
-        let renewing = Arc::clone(&shared);
-        let renewed = tokio::task::spawn_blocking(move || {
-            let producer = &renewing.producer;
-            if !producer.is_cut_off() && !producer.does_kafka_answer() {
-                return Ok(());
-            }
-            let queued = producer.queued();
-            warn!(
-                "the Kafka client does not find Kafka again; a new one takes over its {queued} records"
-            );
-            renewing.metrics.clients_renewed.increment(1);
-            producer.renew()
-        });
-        if let Err(cause) = renewed.await.map_err(anyhow::Error::from).flatten() {
-            warn!("renewing the Kafka client: {cause:#}");
-        }
+/// Replaces the client, unless it is just Kafka that is away; blocks.
+fn renew(shared: &Shared) {
+    let producer = &shared.producer;
+    if !producer.is_cut_off() && !producer.does_kafka_answer() {
+        return;
+    }
+    let queued = producer.queued();
+    warn!("the Kafka client does not find Kafka again; a new one takes over its {queued} records");
+    shared.metrics.clients_renewed.increment(1);
+    if let Err(cause) = producer.renew() {
+        warn!("renewing the Kafka client: {cause:#}");
     }
 }
 

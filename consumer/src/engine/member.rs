@@ -133,7 +133,7 @@ where
     /// Whether the client will not find Kafka again by itself.
     fn has_lost_kafka(&self, context: &Rebalances<F>) -> bool {
         context.is_cut_off()
-            || (context.is_silent() && lifeline::answers(&self.kafka_args, &context.topic))
+            || (context.take_silence() && lifeline::answers(&self.kafka_args, &context.topic))
     }
 
     /// Throughput and mix since the last report, as a log line.

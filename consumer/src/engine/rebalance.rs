@@ -43,9 +43,9 @@ impl<F: Fold> Rebalances<F> {
         self.lifeline.is_cut()
     }
 
-    /// Whether the group has been silent for long; see [`Lifeline::is_silent`].
-    pub(crate) fn is_silent(&self) -> bool {
-        self.lifeline.is_silent()
+    /// Whether the group has been silent for long; see [`Lifeline::take_silence`].
+    pub(crate) fn take_silence(&self) -> bool {
+        self.lifeline.take_silence()
     }
 
     pub(crate) fn owner(&self) -> MutexGuard<'_, Owner<F>> {

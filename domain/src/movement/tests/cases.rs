@@ -1,0 +1,199 @@
+//! One rule each, by hand.
+
+use prost::Message;
+
+use super::reference::{Between, check, folded, plain};
+use super::*;
+use crate::event::{DeviceState, Status};
+use crate::fold::Rows;
+use crate::live::{LiveMap, OpenCount, SensorValue};
+
+#[test]
+fn the_first_row_of_a_sensor_names_instants_that_a_calendar_has() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(position((1, 0, 1, 0, 0)), 0);
+    let rows = fold.drain_rows();
+    let row = &rows.sensors[&DeviceId::from("ent-1")];
+    assert_eq!(
+        row.watermark,
+        instant(0) - MovementConfig::default().lateness
+    );
+    for at in [row.last_event, row.last_received, row.clock] {
+        assert_eq!(at, instant(0));
+    }
+}
+
+#[test]
+fn a_pause_of_exactly_the_idle_gap_is_one_visit_and_a_longer_one_is_two() {
+    let one = folded(&plain(&[(1, 0, 1, 0, 0), (1, 300, 2, 30, 0)]));
+    assert_eq!(one.visits.len(), 1);
+    let two = folded(&plain(&[(1, 0, 1, 0, 0), (1, 301, 2, 30, 0)]));
+    assert_eq!(two.visits.len(), 2);
+    check(&plain(&[(1, 0, 1, 0, 0), (1, 300, 2, 30, 0)]));
+}
+
+#[test]
+fn a_late_sample_joins_two_visits_whose_rows_were_written() {
+    let samples = [
+        ((1, 0, 1, 0, 0), Between::Nothing),
+        ((1, 400, 2, 30, 0), Between::Tick),
+        ((2, 900, 3, 0, 0), Between::Checkpoint),
+        ((1, 200, 4, 10, 10), Between::Checkpoint),
+    ];
+    check(&samples);
+    assert_eq!(folded(&samples).visits.len(), 2);
+}
+
+#[test]
+fn samples_of_one_instant_have_no_speed_between_them_and_the_id_decides_their_order() {
+    let samples = [
+        (1, 0, 1, 0, 0),
+        (1, 10, 3, 50, 0),
+        (1, 10, 2, 10, 0),
+        (1, 20, 4, 60, 0),
+    ];
+    check(&plain(&samples));
+    let mut backwards = samples;
+    backwards.reverse();
+    check(&plain(&backwards));
+}
+
+#[test]
+fn an_event_behind_the_watermark_changes_no_answer_and_is_kept() {
+    let mut samples = vec![(1, 0, 1, 0, 0), (1, 13_000, 2, 10, 0)];
+    let before = folded(&plain(&samples)).answers();
+    samples.push((1, 5, 3, 9, 9));
+    let after = folded(&plain(&samples));
+    assert_eq!(after.answers(), before);
+    assert_eq!(after.late, 1);
+}
+
+#[test]
+fn a_copy_that_the_gateway_stamped_anew_is_a_duplicate() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    let first = Event {
+        time_source: TimeSource::Received,
+        ..position((1, 0, 7, 1, 1))
+    };
+    let copy = Event {
+        event_time: instant(20),
+        ..first.clone()
+    };
+    assert_eq!(fold.apply(first, 0), Outcome::Applied);
+    assert_eq!(fold.apply(copy, 1), Outcome::Duplicate);
+}
+
+#[test]
+fn ticks_close_a_silent_sensor_and_do_not_make_it_late_on_its_return() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(position((1, 0, 1, 0, 0)), 0);
+    fold.apply(tick(0), 1);
+    let two_hours = 2 * 36_000;
+    fold.apply(tick(two_hours), 2);
+    let rows = fold.drain_rows();
+    assert_eq!((rows.visits.len(), rows.panes.len()), (1, 1));
+    assert_eq!(fold.apply(position((1, 100, 2, 0, 0)), 3), Outcome::Applied);
+    let days = 3 * 864_000;
+    fold.apply(tick(days), 4);
+    assert_eq!(fold.apply(position((1, 200, 3, 0, 0)), 5), Outcome::Late);
+}
+
+#[test]
+fn a_sensor_that_is_sending_an_old_buffer_does_not_close_its_visits_one_by_one() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(tick(100_000), 0);
+    for second in 0..20 {
+        fold.apply(
+            position((1, second * 10, u16::try_from(second).unwrap(), 0, 0)),
+            second + 1,
+        );
+        fold.apply(tick(100_000 + second), 100 + second);
+    }
+    assert!(fold.drain_rows().visits.is_empty());
+}
+
+/// Visits of the only sensor: those that are open, and those that were when it spoke last.
+fn open_and_last_known(fold: &mut MovementFold) -> (u32, u32) {
+    let writes = fold.all_live();
+    let sensor = writes
+        .iter()
+        .find(|write| write.map == LiveMap::Sensors)
+        .unwrap();
+    let value = SensorValue::decode(sensor.value.as_deref().unwrap()).unwrap();
+    let sum = |counts: &[OpenCount]| counts.iter().map(|count| count.n).sum();
+    (sum(&value.open), sum(&value.last_known))
+}
+
+fn status(tenths: i64, state: DeviceState) -> Event {
+    let body = Body::Status(Status {
+        state,
+        battery_percent: None,
+        firmware: None,
+    });
+    event("ent-1", instant(tenths), body)
+}
+
+#[test]
+fn the_last_known_count_of_a_silent_sensor_stays() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(position((1, 0, 1, 0, 0)), 0);
+    fold.apply(position((3, 10, 2, 0, 0)), 1);
+    for minute in 0..30 {
+        fold.apply(tick(minute * 600), minute + 2);
+    }
+    assert_eq!(open_and_last_known(&mut fold), (0, 2));
+}
+
+#[test]
+fn a_quiet_sensor_that_lives_measures_nobody_even_when_its_clock_is_behind() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(tick(0), 0);
+    fold.apply(position((1, 0, 1, 0, 0)), 1);
+    for second in (10..=50).step_by(10) {
+        fold.apply(tick(second * 10), second);
+    }
+    assert_eq!(open_and_last_known(&mut fold), (0, 1));
+    // Ticks have come to 50 s, and the sensor's own clock only to 35 s.
+    fold.apply(status(350, DeviceState::Heartbeat), 60);
+    assert_eq!(open_and_last_known(&mut fold), (0, 0));
+    for second in (60..=90).step_by(10) {
+        fold.apply(tick(second * 10), second + 1);
+    }
+    assert_eq!(open_and_last_known(&mut fold), (0, 0));
+}
+
+#[test]
+fn a_status_is_a_sign_of_life() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(status(0, DeviceState::Heartbeat), 0);
+    fold.apply(status(300, DeviceState::Heartbeat), 1);
+    fold.apply(status(900, DeviceState::Offline), 2);
+    let rows = fold.drain_rows();
+    let up: u32 = rows
+        .up
+        .values()
+        .flat_map(|row| row.bits)
+        .map(u8::count_ones)
+        .sum();
+    assert_eq!(up, 10, "0:00 to 1:40, in panes");
+}
+
+#[test]
+fn rows_absorb_newer_ones() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    let mut older = MovementRows::default();
+    fold.apply(position((1, 0, 1, 0, 0)), 0);
+    fold.apply(tick(10_000), 1);
+    older.absorb(fold.drain_rows());
+    fold.apply(position((1, 10, 2, 0, 0)), 2);
+    older.absorb(fold.drain_rows());
+    assert_eq!(
+        older
+            .visits
+            .values()
+            .flatten()
+            .map(|row| row.samples)
+            .collect::<Vec<_>>(),
+        [2]
+    );
+}

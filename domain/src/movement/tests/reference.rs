@@ -1,0 +1,186 @@
+//! What the rows must be: the definitions by brute force, and the fold run over the same samples.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::*;
+use crate::pane::{PANE, Pane, PaneKey};
+use crate::quantity::Speed;
+
+/// What Postgres holds after some checkpoints.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    pub(super) visits: BTreeMap<VisitKey, VisitRow>,
+    pub(super) panes: HashMap<PaneKey, PaneRow>,
+    pub(super) late: usize,
+}
+
+impl Store {
+    pub(super) fn write(&mut self, rows: MovementRows) {
+        for (key, row) in rows.visits {
+            match row {
+                Some(row) => self.visits.insert(key, row),
+                None => self.visits.remove(&key),
+            };
+        }
+        self.panes.extend(rows.panes);
+        self.late += rows.late.len();
+    }
+
+    /// Visits and panes without what depends on the way they came about.
+    pub(super) fn answers(&self) -> Answers {
+        let visits = self.visits.iter().map(|(key, row)| {
+            (
+                key.clone(),
+                VisitRow {
+                    revision: 0,
+                    ..row.clone()
+                },
+            )
+        });
+        let panes = self
+            .panes
+            .iter()
+            .map(|(key, row)| (key.clone(), row.pane.clone()));
+        Answers {
+            visits: visits.collect(),
+            panes: panes.filter(|(_, pane)| !pane.is_empty()).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Answers {
+    pub(super) visits: BTreeMap<VisitKey, VisitRow>,
+    pub(super) panes: BTreeMap<PaneKey, Pane>,
+}
+
+/// The definitions, word for word, over all samples at once.
+pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
+    let mut unique: Vec<Event> = samples.iter().copied().map(position).collect();
+    let subject = |event: &Event| match &event.body {
+        Body::Position(p) => (p.traveler_type.clone(), p.traveler.clone(), p.x, p.y),
+        _ => unreachable!("only positions are made here"),
+    };
+    unique.sort_by_key(|event| (subject(event).1, event.event_time, event.key));
+    unique.dedup_by_key(|event| (subject(event).1, event.event_time, event.key));
+    let mut answers = Answers::default();
+    for traveler in unique.chunk_by(|a, b| subject(a).1 == subject(b).1) {
+        for visit in traveler.chunk_by(|a, b| b.event_time - a.event_time <= idle_gap) {
+            let (traveler_type, traveler, ..) = subject(&visit[0]);
+            let (first, last) = (visit[0].event_time, visit[visit.len() - 1].event_time);
+            let mut pane = |at: Micros, change: &mut dyn FnMut(&mut Pane)| {
+                let key = PaneKey {
+                    sensor: "ent-1".into(),
+                    traveler_type: traveler_type.clone(),
+                    start: at.floor(PANE),
+                };
+                change(answers.panes.entry(key).or_default());
+            };
+            pane(first, &mut |pane| pane.entered += 1);
+            let mut at = first.floor(PANE);
+            while at <= last {
+                pane(at, &mut |pane| pane.present += 1);
+                at = at + PANE;
+            }
+            let mut speeds = Vec::new();
+            let mut distance = 0;
+            for pair in visit.windows(2) {
+                let (a, b) = (subject(&pair[0]), subject(&pair[1]));
+                let metres = (b.2 - a.2).hypot(b.3 - a.3);
+                distance += crate::quantity::Distance::from_m(metres).0;
+                let seconds = (pair[1].event_time - pair[0].event_time).as_secs_f64();
+                if seconds > 0.0 {
+                    let speed = Speed::from_m_s(metres / seconds);
+                    speeds.push(speed);
+                    pane(pair[1].event_time, &mut |pane| pane.speed.add(speed));
+                }
+            }
+            let key = VisitKey {
+                sensor: "ent-1".into(),
+                traveler,
+                traveler_type,
+                entered_at: first,
+            };
+            let row = VisitRow {
+                left_at: last,
+                samples: u32::try_from(visit.len()).unwrap(),
+                distance: crate::quantity::Distance(distance),
+                speed_n: u32::try_from(speeds.len()).unwrap(),
+                speed_sum: Speed(speeds.iter().map(|speed| speed.0).sum()),
+                speed_min: speeds.iter().copied().min().unwrap_or_default(),
+                speed_max: speeds.iter().copied().max().unwrap_or_default(),
+                revision: 0,
+            };
+            answers.visits.insert(key, row);
+        }
+    }
+    answers
+}
+
+/// What happens between two samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Between {
+    Nothing,
+    Tick,
+    Checkpoint,
+    Restart,
+    Live,
+}
+
+/// Folds `samples` in that order and closes everything.
+pub(super) fn folded_with(config: &MovementConfig, samples: &[(Seen, Between)]) -> Store {
+    let mut fold = MovementFold::new(config);
+    let mut store = Store::default();
+    let mut newest = 0;
+    let mut offset = 0;
+    let mut apply = |fold: &mut MovementFold, event: Event| {
+        offset += 1;
+        fold.apply(event, offset)
+    };
+    for &(seen, between) in samples {
+        newest = newest.max(seen.1);
+        apply(&mut fold, position(seen));
+        match between {
+            Between::Nothing => {}
+            // A tick that is ahead of the sensor and one that it made quiet.
+            Between::Tick => {
+                apply(&mut fold, tick(newest + 150));
+                apply(&mut fold, tick(newest + 700));
+            }
+            Between::Checkpoint => store.write(fold.drain_rows()),
+            Between::Restart => {
+                store.write(fold.drain_rows());
+                fold = MovementFold::restore(&fold.snapshot(), config).unwrap();
+            }
+            Between::Live => drop(fold.drain_live(true)),
+        }
+    }
+    // Two ticks: the first finds the sensor still talking.
+    apply(&mut fold, tick(newest + 100_000));
+    apply(&mut fold, tick(newest + 200_000));
+    store.write(fold.drain_rows());
+    store
+}
+
+pub(super) fn folded(samples: &[(Seen, Between)]) -> Store {
+    folded_with(&MovementConfig::default(), samples)
+}
+
+pub(super) fn check_with(config: &MovementConfig, samples: &[(Seen, Between)]) {
+    let seen: Vec<Seen> = samples.iter().map(|(seen, _)| *seen).collect();
+    assert_eq!(
+        folded_with(config, samples).answers(),
+        brute_force(&seen, config.idle_gap)
+    );
+}
+
+pub(super) fn check(samples: &[(Seen, Between)]) {
+    check_with(&MovementConfig::default(), samples);
+}
+
+pub(super) fn plain(samples: &[Seen]) -> Vec<(Seen, Between)> {
+    samples
+        .iter()
+        .map(|seen| (*seen, Between::Nothing))
+        .collect()
+}
