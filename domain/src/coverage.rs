@@ -39,6 +39,12 @@ pub(crate) struct Sign {
 }
 
 impl Sign {
+    fn take_in(&mut self, at: Micros, online: bool) {
+        self.first = self.first.min(at);
+        self.last = self.last.max(at);
+        self.offline_at = self.offline_at.max((!online).then_some(at));
+    }
+
     /// Whether the sensor was still up when the pane's last sign was given.
     fn ends_online(&self) -> bool {
         self.offline_at.is_none_or(|offline| offline < self.last)
@@ -49,14 +55,13 @@ impl Coverage {
     /// Takes in a sign of life at `at`. `online` is false when the sensor said that it goes away.
     pub fn sign(&mut self, at: Micros, online: bool, silent_after: Span) {
         let pane = at.floor(PANE);
-        let offline_at = (!online).then_some(at);
         let Some(known) = self.signs.get_mut(&pane) else {
             self.signs.insert(
                 pane,
                 Sign {
                     first: at,
                     last: at,
-                    offline_at,
+                    offline_at: (!online).then_some(at),
                 },
             );
             self.set(pane, true);
@@ -64,13 +69,36 @@ impl Coverage {
             return;
         };
         let before = (known.first, known.last, known.ends_online());
-        known.first = known.first.min(at);
-        known.last = known.last.max(at);
-        known.offline_at = known.offline_at.max(offline_at);
+        known.take_in(at, online);
         let after = (known.first, known.last, known.ends_online());
         // Within a pane the edges only move closer to their neighbours, so nothing is refilled unless one of them moved.
         if before != after {
             self.refill_around(pane, silent_after);
+        }
+    }
+
+    /// Puts signs and bitmaps back that were forgotten, so that [`Coverage::sign`] can be told of a late sign. Right for
+    /// those whose neighbours are among `signs`.
+    pub(crate) fn recall(
+        &mut self,
+        signs: impl Iterator<Item = (Micros, bool)>,
+        hours: &BTreeMap<Micros, HourBits>,
+    ) {
+        let known: BTreeSet<Micros> = self.signs.keys().copied().collect();
+        for (at, online) in signs {
+            let pane = at.floor(PANE);
+            if known.contains(&pane) {
+                continue;
+            }
+            let sign = self.signs.entry(pane).or_insert(Sign {
+                first: at,
+                last: at,
+                offline_at: None,
+            });
+            sign.take_in(at, online);
+        }
+        for (hour, bits) in hours {
+            self.hours.entry(*hour).or_insert(*bits);
         }
     }
 

@@ -17,15 +17,23 @@ pub enum Outcome {
     Applied,
     /// It was folded before; nothing changed.
     Duplicate,
-    /// It is older than the watermark; it is kept as a late event and changed no answer.
+    /// It is older than the watermark; it amends what was final at the next tick that is due ([`Fold::is_due`]).
     Late,
+    /// It is older than what can still be amended; it is kept as a late event and changes no answer.
+    TooLate,
     /// A kind of event that this fold does not count.
     Ignored,
 }
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub const ALL: [Self; 4] = [Self::Applied, Self::Duplicate, Self::Late, Self::Ignored];
+    pub const ALL: [Self; 5] = [
+        Self::Applied,
+        Self::Duplicate,
+        Self::Late,
+        Self::TooLate,
+        Self::Ignored,
+    ];
 
     /// The label in metrics.
     #[must_use]
@@ -34,6 +42,7 @@ impl Outcome {
             Self::Applied => "applied",
             Self::Duplicate => "duplicate",
             Self::Late => "late",
+            Self::TooLate => "too_late",
             Self::Ignored => "ignored",
         }
     }
@@ -41,6 +50,11 @@ impl Outcome {
 
 /// Rows for the ledger's database: absolute values by key, so that writing them twice is writing them once.
 pub trait Rows: Default + Send + Sync + 'static {
+    /// Which of them a fold has to see again.
+    type Want: Clone + std::fmt::Debug + Send + 'static;
+    /// What it is given then.
+    type Past: Send + 'static;
+
     /// Takes in rows that were made later; the later value of a key wins.
     fn absorb(&mut self, newer: Self);
 
@@ -94,6 +108,25 @@ pub trait Fold: Sized + Send + 'static {
 
     /// Folds the record at `offset`. Offsets rise; the engine guarantees that each is folded exactly once.
     fn apply(&mut self, record: Self::Record, offset: i64) -> Outcome;
+
+    /// Whether the fold has to see rows of its own past before `record` is applied. The engine then brings the ledger to the
+    /// present offset, reads what [`Fold::wants`] names, and gives it to [`Fold::amend`]; only then it applies the record.
+    /// What is seen is a function of the log like the state itself, so purity is kept.
+    fn is_due(&self, _record: &Self::Record) -> bool {
+        false
+    }
+
+    /// What is to be read when [`Fold::is_due`] says so.
+    fn wants(&self) -> <Self::Rows as Rows>::Want;
+
+    /// Takes in the past, on behalf of the record at `offset`, which is applied next. Gives what else is to be read; `None`
+    /// when it is done: nothing is due then.
+    fn amend(
+        &mut self,
+        past: <Self::Rows as Rows>::Past,
+        record: &Self::Record,
+        offset: i64,
+    ) -> Option<<Self::Rows as Rows>::Want>;
 
     /// Rows that changed since the last call.
     fn drain_rows(&mut self) -> Self::Rows;

@@ -20,3 +20,4 @@ pub mod series;
 pub mod sketch;
 pub mod time;
 pub mod topic;
+mod varint;

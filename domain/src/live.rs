@@ -157,6 +157,9 @@ pub struct PaneValue {
     /// Whether it has settled (30 s past its end), so that Postgres has a row or gets one with the next checkpoint.
     #[prost(bool, tag = "9")]
     pub settled: bool,
+    /// Whether it changed after it was final. Postgres has its row by then; whoever keeps panes of that time reads them again.
+    #[prost(bool, tag = "10")]
+    pub revised: bool,
 }
 
 /// What is known about a sensor now.
@@ -296,6 +299,7 @@ impl PaneValue {
                 max: Speed(self.speed_max),
                 sketch: Sketch::from_bytes(&self.sketch)?,
             },
+            revised: u32::from(self.revised),
         })
     }
 
@@ -312,6 +316,7 @@ impl PaneValue {
             sketch: pane.speed.sketch.to_bytes(),
             changed_offset,
             settled,
+            revised: pane.revised > 0,
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Pane {
     pub present: u32,
     /// Speed samples whose later end lies in it.
     pub speed: SpeedStats,
+    /// How many of the panes that are merged in it changed after they were final: 0 or 1 for a single one.
+    pub revised: u32,
 }
 
 /// Speed samples: mean, extremes and distribution.
@@ -53,6 +55,7 @@ impl Pane {
         self.entered += other.entered;
         self.present += other.present;
         self.speed.merge(&other.speed);
+        self.revised += other.revised;
     }
 
     /// Whether nothing happened in it.

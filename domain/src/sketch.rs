@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::varint::{put_varint, take_varint, unzigzag, zigzag};
+
 /// The relative accuracy α.
 pub const RELATIVE_ACCURACY: f64 = 0.01;
 
@@ -144,36 +146,6 @@ fn value_of(bin: i32) -> f64 {
     }
     let gamma = LN_GAMMA.exp();
     2.0 * (f64::from(bin) * LN_GAMMA).exp() / (gamma + 1.0)
-}
-
-const fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)).cast_unsigned()
-}
-
-const fn unzigzag(value: u64) -> i64 {
-    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
-fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

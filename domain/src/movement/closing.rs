@@ -71,6 +71,7 @@ impl Sensor {
             Phase::Open
         };
         let before = std::mem::replace(&mut changed.phase, phase);
+        changed.revised |= step.is_late;
         let open = &mut self.open[usize::from(track.traveler_type)];
         *open = *open + u32::from(phase == Phase::Open) - u32::from(before == Phase::Open);
         let row = (phase == Phase::Closed).then(|| {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use super::MovementConfig;
 use super::panes::Slot;
-use super::rows::{MovementRows, PaneRow};
+use super::rows::{BlockRow, MovementRows, PaneRow};
 use super::sensor::{REPORT, Sensor, traveler_hash};
 use super::track::speed_between;
 use crate::pane::PANE;
@@ -13,9 +13,11 @@ use crate::quantity::Speed;
 use crate::time::{Micros, Span};
 
 impl Sensor {
+    /// Moves the line behind which everything is final, on behalf of the record at `offset`.
     pub(super) fn advance_watermark(
         &mut self,
         to: Micros,
+        offset: i64,
         config: &MovementConfig,
         rows: &mut MovementRows,
     ) {
@@ -23,9 +25,9 @@ impl Sensor {
             self.watermark = self.watermark.max(to);
             return;
         }
+        let is_new_minute = to.floor(REPORT) > self.watermark.floor(REPORT);
         self.watermark = to;
-        // An event at the watermark can still reach back over the idle gap, into the pane where its visit stood.
-        let horizon = (to - config.idle_gap).floor(PANE) - PANE;
+        let horizon = self.horizon(config);
         self.expire_panes(horizon, config.idle_gap, rows);
         while let Some(&Reverse((deadline, index))) = self.expiring.peek()
             && deadline < horizon
@@ -34,10 +36,31 @@ impl Sensor {
             self.expire_track(index, horizon);
         }
         self.coverage.forget_before(to, config.silent_after);
+        if is_new_minute {
+            self.archive(offset, rows);
+        }
+    }
+
+    /// What lies before it is not in memory: an event at the watermark can still reach back over the idle gap, into the pane
+    /// where its visit stood.
+    pub(super) fn horizon(&self, config: &MovementConfig) -> Micros {
+        (self.watermark - config.idle_gap).floor(PANE) - PANE
+    }
+
+    /// Writes down what left memory.
+    fn archive(&mut self, part: i64, rows: &mut MovementRows) {
+        for (hour, bytes) in self.leaving.pack(&self.types) {
+            rows.blocks.push(BlockRow {
+                sensor: self.name.clone(),
+                hour,
+                part,
+                bytes,
+            });
+        }
     }
 
     /// Drops the panes that are final; what is due of them is written first.
-    fn expire_panes(&mut self, horizon: Micros, idle_gap: Span, rows: &mut MovementRows) {
+    pub(super) fn expire_panes(&mut self, horizon: Micros, idle_gap: Span, rows: &mut MovementRows) {
         let final_before = horizon;
         while let Some((&slot, _)) = self.panes.by_slot.first_key_value()
             && slot.0 + PANE <= final_before
@@ -50,11 +73,14 @@ impl Sensor {
                 .expect("the first key is there");
             if open.in_rows_due || !self.panes.is_settled(slot.0) {
                 let row = PaneRow {
-                    pane: open.pane,
+                    pane: open.pane.clone(),
                     changed_offset: open.changed_offset,
                     revision: open.revision,
                 };
                 rows.panes.insert(self.pane_key(slot), row);
+                if open.pane.revised > 0 {
+                    self.panes.revised.insert(slot, open);
+                }
             }
             self.panes.live_gone.push(slot);
         }
@@ -64,7 +90,12 @@ impl Sensor {
         let track = self.tracks[index as usize]
             .as_mut()
             .expect("a queued track exists");
-        if track.forget_before(horizon) {
+        let (kind, traveler, leaving) = (
+            track.traveler_type,
+            track.traveler.clone(),
+            &mut self.leaving,
+        );
+        if track.forget_before(horizon, |samples| leaving.add(kind, &traveler, samples)) {
             // Look again when the next minute of samples, or the whole visit, may go.
             let last = track.visits.last().map_or(horizon, |visit| visit.last);
             self.expiring
@@ -91,16 +122,15 @@ impl Sensor {
         };
         let (start, kind) = slot;
         let mut extremes: Option<(Speed, Speed)> = None;
-        for track in self
-            .tracks
-            .iter()
-            .flatten()
-            .filter(|track| track.traveler_type == kind)
-        {
-            let from = track.samples.partition_point(|s| s.at < start).max(1);
-            let to = track.samples.partition_point(|s| s.at < start + PANE);
+        let tracks = self.tracks.iter().flatten();
+        let runs = tracks
+            .map(|track| (track.traveler_type, &track.samples))
+            .chain(self.recalled.iter().map(|(kind, run)| (*kind, run)));
+        for (_, samples) in runs.filter(|run| run.0 == kind) {
+            let from = samples.partition_point(|s| s.at < start).max(1);
+            let to = samples.partition_point(|s| s.at < start + PANE);
             for at in from..to {
-                let (a, b) = (&track.samples[at - 1], &track.samples[at]);
+                let (a, b) = (&samples[at - 1], &samples[at]);
                 if b.at - a.at <= idle_gap
                     && let Some(speed) = speed_between(a, b)
                 {

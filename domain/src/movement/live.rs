@@ -29,6 +29,15 @@ impl Sensor {
                 writes.push(self.pane_write(slot, config.idle_gap));
             }
         }
+        for (slot, open) in std::mem::take(&mut self.panes.revised) {
+            // It is announced once, and goes with the next checkpoint like all that Postgres has.
+            let value = PaneValue::new(&open.pane, open.changed_offset, true);
+            writes.push(LiveWrite {
+                map: LiveMap::Panes,
+                field: pane_field(&self.pane_key(slot)),
+                value: Some(value.encode_to_vec()),
+            });
+        }
         for slot in std::mem::take(&mut self.panes.live_gone) {
             writes.push(LiveWrite {
                 map: LiveMap::Panes,
@@ -47,6 +56,7 @@ impl Sensor {
     /// Writes everything, as if all had changed.
     pub(super) fn all_live(&mut self, config: &MovementConfig, writes: &mut Vec<LiveWrite>) {
         let gone = std::mem::take(&mut self.panes.live_gone);
+        self.panes.revised.clear();
         self.panes.live_changed = self.panes.by_slot.keys().copied().collect();
         self.live_changed = true;
         self.visits_changed = true;

@@ -2,18 +2,22 @@
 //!
 //! The definitions are those of the design: *speed* between consecutive samples of one traveler at one sensor, ordered by
 //! event time and then by event id; *visit* = samples without a gap above `idle_gap`; *pane* = ten seconds. The answer
-//! depends on the set of events, never on the order in which they arrived, as long as none is older than its sensor's
-//! watermark when it arrives; such a one is kept as a late event.
+//! depends on the set of events, never on the order in which they arrived. One that is older than its sensor's watermark
+//! amends what was final, at the next tick, within 48 h.
 //!
 //! - `sensor`: one sensor's tracks, panes and clocks; `closing`: when visits close; `expiry`: what is final and let go;
 //! - `track`: one traveler's samples and visits, and what a new sample changes;
 //! - `panes`: the panes of a sensor, changed by differences;
+//! - `late`: events behind the watermark; `recall`: how they are folded; `archive`: what they are folded into, packed;
 //! - `rows`: what goes to Postgres; `live`: what goes to Redis; `snapshot`: the state as bytes.
 
+mod archive;
 mod closing;
 mod expiry;
+mod late;
 mod live;
 mod panes;
+mod recall;
 mod rows;
 mod sensor;
 mod snapshot;
@@ -24,7 +28,10 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub use rows::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey, VisitRow};
+pub use rows::{
+    BlockRow, LateRow, MovementRows, PaneRow, Past, SensorRow, Stretch, UpRow, VisitKey, VisitRow,
+    Want,
+};
 
 use crate::envelope;
 use crate::event::{Body, Event};
@@ -34,6 +41,8 @@ use crate::live::LiveWrite;
 use crate::rejection::{Reason, Rejection};
 use crate::time::{Micros, Span};
 use crate::topic;
+use late::AMEND_EVERY;
+use recall::Recalled;
 use sensor::Sensor;
 
 /// The parameters of the rules.
@@ -72,6 +81,10 @@ pub struct MovementFold {
     config: MovementConfig,
     /// The newest tick.
     tick: Micros,
+    /// The tick at which late events were folded last.
+    amended_at: Micros,
+    /// How many late events wait for a tick.
+    late_waiting: usize,
     sensors: HashMap<DeviceId, Sensor>,
     /// Rows that the next checkpoint takes.
     rows: MovementRows,
@@ -80,7 +93,7 @@ pub struct MovementFold {
 impl Fold for MovementFold {
     const NAME: &'static str = "movement";
     const TOPIC: &'static str = topic::SENSOR_MOVEMENTS;
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     type Config = MovementConfig;
     type Record = Event;
     type Rows = MovementRows;
@@ -99,6 +112,8 @@ impl Fold for MovementFold {
         Self {
             config: config.clone(),
             tick: Micros::MIN,
+            amended_at: Micros::MIN,
+            late_waiting: 0,
             sensors: HashMap::new(),
             rows: MovementRows::default(),
         }
@@ -115,7 +130,7 @@ impl Fold for MovementFold {
             body,
         } = event;
         if matches!(body, Body::Tick) {
-            self.tick(event_time);
+            self.tick(event_time, offset);
             return Outcome::Applied;
         }
         let sensor = self
@@ -129,8 +144,9 @@ impl Fold for MovementFold {
             offset,
             event_time,
             received_at,
+            is_late: false,
         };
-        match body {
+        let outcome = match body {
             Body::Position(position) => {
                 let identity = track::Identity {
                     key,
@@ -141,7 +157,63 @@ impl Fold for MovementFold {
             }
             Body::Status(status) => sensor.status(&status, &mut step),
             Body::Tick => Outcome::Ignored,
+        };
+        self.late_waiting += usize::from(outcome == Outcome::Late);
+        outcome
+    }
+
+    fn is_due(&self, event: &Event) -> bool {
+        self.late_waiting > 0
+            && matches!(event.body, Body::Tick)
+            && event.event_time - self.amended_at >= AMEND_EVERY
+    }
+
+    fn wants(&self) -> Want {
+        let mut stretches: Vec<_> = self
+            .sensors
+            .values()
+            .flat_map(|sensor| sensor.stretches(&self.config))
+            .collect();
+        stretches.sort_unstable_by(|a, b| (&a.sensor, a.from).cmp(&(&b.sensor, b.from)));
+        Want { stretches }
+    }
+
+    fn amend(&mut self, past: Past, tick: &Event, offset: i64) -> Option<Want> {
+        let mut want = Want::default();
+        let mut is_short = false;
+        let mut recalled = Vec::new();
+        for sensor in self
+            .sensors
+            .values()
+            .filter(|sensor| !sensor.late.is_empty())
+        {
+            let of_it = Recalled::of(sensor, &past, &self.config);
+            let grown = sensor.short_of(&of_it, self.tick, &self.config);
+            is_short |= grown.is_some();
+            want.stretches
+                .extend(grown.unwrap_or_else(|| of_it.stretches.clone()));
+            recalled.push((sensor.name.clone(), of_it));
         }
+        if is_short {
+            return Some(want);
+        }
+        for (name, of_it) in recalled {
+            let mut step = sensor::Step {
+                config: &self.config,
+                rows: &mut self.rows,
+                tick: self.tick,
+                offset,
+                event_time: tick.event_time,
+                received_at: tick.received_at,
+                is_late: true,
+            };
+            if let Some(sensor) = self.sensors.get_mut(&name) {
+                sensor.amend(&of_it, &mut step);
+            }
+        }
+        self.amended_at = tick.event_time;
+        self.late_waiting = 0;
+        None
     }
 
     fn drain_rows(&mut self) -> MovementRows {
@@ -190,13 +262,13 @@ impl Fold for MovementFold {
 
 impl MovementFold {
     /// A gateway's clock: moves on the sensors that are silent, so that visits close and panes settle.
-    fn tick(&mut self, at: Micros) {
+    fn tick(&mut self, at: Micros, offset: i64) {
         if at <= self.tick {
             return;
         }
         self.tick = at;
         for sensor in self.sensors.values_mut() {
-            sensor.tick(at, &self.config, &mut self.rows);
+            sensor.tick(at, offset, &self.config, &mut self.rows);
         }
     }
 }

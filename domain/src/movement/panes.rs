@@ -27,6 +27,8 @@ pub(super) struct Panes {
     pub(super) rows_due: Vec<Slot>,
     /// Panes that end at or before this have settled.
     pub(super) settled_until: Micros,
+    /// Final panes that late events changed since the live view was drained.
+    pub(super) revised: BTreeMap<Slot, OpenPane>,
 }
 
 /// A pane that may still change.
@@ -48,6 +50,8 @@ pub(super) struct PaneEdit<'a> {
     pub(super) panes: &'a mut Panes,
     pub(super) traveler_type: TypeIndex,
     pub(super) offset: i64,
+    /// For a late event: panes that end at or before this are final, and are revised by a change.
+    pub(super) final_before: Option<Micros>,
 }
 
 impl Panes {
@@ -136,6 +140,12 @@ impl PaneEdit<'_> {
             if open.changed_offset != self.offset {
                 open.revision += 1;
             }
+        }
+        if self
+            .final_before
+            .is_some_and(|watermark| start + PANE <= watermark)
+        {
+            open.pane.revised = 1;
         }
         open.changed_offset = self.offset;
         open

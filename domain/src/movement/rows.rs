@@ -22,8 +22,10 @@ pub struct MovementRows {
     pub up: HashMap<(DeviceId, Micros), UpRow>,
     /// The newest about each sensor.
     pub sensors: HashMap<DeviceId, SensorRow>,
-    /// Events that came too late to be folded.
+    /// Events that came after their sensor's watermark.
     pub late: Vec<LateRow>,
+    /// Samples that left memory, packed; see [`BlockRow`].
+    pub blocks: Vec<BlockRow>,
 }
 
 /// Which visit.
@@ -58,6 +60,8 @@ pub struct VisitRow {
     pub speed_max: Speed,
     /// How often the visit changed after it was closed first.
     pub revision: u32,
+    /// Whether a late event changed it after it was final.
+    pub revised: bool,
 }
 
 /// A settled pane.
@@ -91,7 +95,20 @@ pub struct SensorRow {
     pub watermark: Micros,
 }
 
-/// An event that came too late.
+/// What a sensor saw in an hour, as far as it left memory in one minute: needed again only when an event comes late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockRow {
+    /// The sensor.
+    pub sensor: DeviceId,
+    /// The hour of event time.
+    pub hour: Micros,
+    /// Offset of the record at which it left.
+    pub part: i64,
+    /// Packed samples and signs of life, in a form that only this fold reads.
+    pub bytes: Vec<u8>,
+}
+
+/// An event that came late.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LateRow {
     /// The sensor.
@@ -110,19 +127,71 @@ pub struct LateRow {
     pub y: f64,
     /// When it was received.
     pub received_at: Micros,
+    /// Whether it amended an answer; an event beyond the horizon does not.
+    pub amended: bool,
+}
+
+/// Rows that the fold has to see again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// Sensors and stretches of event time, `[from, to)`; disjoint, in order.
+    pub stretches: Vec<Stretch>,
+}
+
+/// A stretch of a sensor's event time, `[from, to)`; both ends are multiples of a pane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The sensor.
+    pub sensor: DeviceId,
+    /// Where it begins.
+    pub from: Micros,
+    /// Where it ends.
+    pub to: Micros,
+}
+
+impl Stretch {
+    /// Whether an instant lies in it.
+    #[must_use]
+    pub fn contains(&self, at: Micros) -> bool {
+        self.from <= at && at < self.to
+    }
+}
+
+/// The rows of a [`Want`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Past {
+    /// What was asked for.
+    pub want: Want,
+    /// The blocks of every hour that a stretch touches.
+    pub blocks: Vec<BlockRow>,
+    /// The panes that start in a stretch.
+    pub panes: Vec<(PaneKey, PaneRow)>,
+    /// The visits that began in a stretch.
+    pub visits: Vec<(VisitKey, VisitRow)>,
+    /// The coverage of every hour that a stretch touches.
+    pub up: Vec<((DeviceId, Micros), UpRow)>,
 }
 
 impl Rows for MovementRows {
+    type Want = Want;
+    type Past = Past;
+
     fn absorb(&mut self, newer: Self) {
         self.visits.extend(newer.visits);
         self.panes.extend(newer.panes);
         self.up.extend(newer.up);
         self.sensors.extend(newer.sensors);
         self.late.extend(newer.late);
+        self.blocks.extend(newer.blocks);
     }
 
     fn len(&self) -> usize {
-        self.visits.len() + self.panes.len() + self.up.len() + self.sensors.len() + self.late.len()
+        self.visits.len()
+            + self.panes.len()
+            + self.up.len()
+            + self.sensors.len()
+            + self.late.len()
+            + self.blocks.len()
     }
 }
 
@@ -137,6 +206,7 @@ impl From<&Visit> for VisitRow {
             speed_min: visit.way.speed_min,
             speed_max: visit.way.speed_max,
             revision: visit.closings.saturating_sub(1),
+            revised: visit.revised,
         }
     }
 }

@@ -13,8 +13,10 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::MovementConfig;
+use super::archive::Leaving;
+use super::late::LateEvent;
 use super::panes::{PaneEdit, Panes, Slot, TypeIndex};
-use super::rows::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey};
+use super::rows::{MovementRows, PaneRow, SensorRow, UpRow, VisitKey};
 use super::track::{Identity, Inserted, Phase, Sample, Track};
 use crate::coverage::Coverage;
 use crate::event::{DeviceState, Position, Status};
@@ -35,6 +37,8 @@ pub(super) struct Step<'a> {
     pub(super) offset: i64,
     pub(super) event_time: Micros,
     pub(super) received_at: Micros,
+    /// Whether it amends what was final.
+    pub(super) is_late: bool,
 }
 
 /// The state of one sensor.
@@ -65,6 +69,12 @@ pub(super) struct Sensor {
     pub(super) expiring: BinaryHeap<Reverse<(Micros, u32)>>,
     /// Tracks with a visit that closed not long ago, by the clock at which it did.
     pub(super) recently_closed: VecDeque<(Micros, u32)>,
+    /// What left memory and is not written down yet.
+    pub(super) leaving: Leaving,
+    /// Events behind the watermark that wait for a tick, in order of arrival.
+    pub(super) late: Vec<LateEvent>,
+    /// While late events are folded: samples of other travelers around them.
+    pub(super) recalled: Vec<(TypeIndex, Vec<Sample>)>,
     pub(super) live_changed: bool,
     pub(super) visits_changed: bool,
 }
@@ -90,6 +100,9 @@ impl Sensor {
             closing: BinaryHeap::new(),
             expiring: BinaryHeap::new(),
             recently_closed: VecDeque::new(),
+            leaving: Leaving::default(),
+            late: Vec::new(),
+            recalled: Vec::new(),
             live_changed: false,
             visits_changed: false,
         }
@@ -103,27 +116,41 @@ impl Sensor {
         step: &mut Step<'_>,
     ) -> Outcome {
         if step.event_time < self.watermark {
-            step.rows.late.push(self.late_row(position, identity, step));
-            return Outcome::Late;
+            return self.put_off(LateEvent::position(position, identity, step), step);
         }
         let kind = self.type_index(&position.traveler_type);
         let index = self.track_index(position.traveler, kind, step.event_time);
+        let at = (position.x, position.y);
+        let outcome = self.take_in(index, at, identity, step);
+        self.spoke(true, step);
+        outcome
+    }
+
+    /// Adds a sample to a track, and brings visits, rows and counts up to it.
+    pub(super) fn take_in(
+        &mut self,
+        index: u32,
+        (x, y): (f64, f64),
+        identity: Identity,
+        step: &mut Step<'_>,
+    ) -> Outcome {
         let sample = Sample {
             at: step.event_time,
             key: identity.key,
-            x: position.x,
-            y: position.y,
-        };
-        let mut edit = PaneEdit {
-            panes: &mut self.panes,
-            traveler_type: kind,
-            offset: step.offset,
+            x,
+            y,
         };
         let track = self.tracks[index as usize]
             .as_mut()
             .expect("the index was just looked up");
+        let mut edit = PaneEdit {
+            panes: &mut self.panes,
+            traveler_type: track.traveler_type,
+            offset: step.offset,
+            final_before: step.is_late.then_some(self.watermark),
+        };
         let inserted = track.insert(sample, identity, step.config.idle_gap, &mut edit);
-        let outcome = match inserted {
+        match inserted {
             Inserted::Duplicate => Outcome::Duplicate,
             Inserted::Into { visit, obsolete } => {
                 for gone in &obsolete {
@@ -132,20 +159,20 @@ impl Sensor {
                 self.reconsider(index, visit, step);
                 Outcome::Applied
             }
-        };
-        self.spoke(true, step);
-        outcome
+        }
     }
 
     /// The sensor spoke about itself.
     pub(super) fn status(&mut self, status: &Status, step: &mut Step<'_>) -> Outcome {
+        let is_online = status.state != DeviceState::Offline;
         if step.event_time < self.watermark {
-            return Outcome::Late;
+            return self.put_off(LateEvent::status(is_online, step), step);
         }
         if step.event_time >= self.last_event {
             self.declared = Some(status.state);
         }
-        self.spoke(status.state != DeviceState::Offline, step);
+        self.leaving.signs.push((step.event_time, is_online));
+        self.spoke(is_online, step);
         Outcome::Applied
     }
 
@@ -164,6 +191,7 @@ impl Sensor {
             self.advance_clock(step.event_time, step.config, step.rows);
             self.advance_watermark(
                 step.event_time - step.config.lateness,
+                step.offset,
                 step.config,
                 step.rows,
             );
@@ -172,7 +200,13 @@ impl Sensor {
     }
 
     /// A gateway's tick: moves on a sensor that fell silent.
-    pub(super) fn tick(&mut self, at: Micros, config: &MovementConfig, rows: &mut MovementRows) {
+    pub(super) fn tick(
+        &mut self,
+        at: Micros,
+        offset: i64,
+        config: &MovementConfig,
+        rows: &mut MovementRows,
+    ) {
         let clock = self.clock;
         if at - self.spoke_at_tick >= config.quiet_after {
             if self.last_known.is_empty() {
@@ -181,7 +215,7 @@ impl Sensor {
             }
             self.advance_clock(at, config, rows);
         }
-        self.advance_watermark(at - config.amend_horizon, config, rows);
+        self.advance_watermark(at - config.amend_horizon, offset, config, rows);
         self.report_since(clock, rows);
     }
 
@@ -207,10 +241,14 @@ impl Sensor {
         if self.clock.floor(REPORT) <= clock.floor(REPORT) {
             return;
         }
+        self.report_coverage(rows);
+        rows.sensors.insert(self.name.clone(), self.sensor_row());
+    }
+
+    pub(super) fn report_coverage(&mut self, rows: &mut MovementRows) {
         for (hour, bits) in self.coverage.drain() {
             rows.up.insert((self.name.clone(), hour), UpRow { bits });
         }
-        rows.sensors.insert(self.name.clone(), self.sensor_row());
     }
 
     fn sensor_row(&self) -> SensorRow {
@@ -230,19 +268,6 @@ impl Sensor {
         }
     }
 
-    fn late_row(&self, position: Position, identity: Identity, step: &Step<'_>) -> LateRow {
-        LateRow {
-            sensor: self.name.clone(),
-            traveler: position.traveler,
-            traveler_type: position.traveler_type,
-            event_at: step.event_time,
-            key: identity.key,
-            x: position.x,
-            y: position.y,
-            received_at: step.received_at,
-        }
-    }
-
     pub(super) fn type_index(&mut self, name: &TravelerType) -> TypeIndex {
         if let Some(index) = self.types.iter().position(|known| known == name) {
             return TypeIndex::try_from(index).expect("indices were made from this type");
@@ -258,18 +283,21 @@ impl Sensor {
     }
 
     /// The track of a traveler, made when there is none.
-    fn track_index(&mut self, traveler: TravelerId, kind: TypeIndex, at: Micros) -> u32 {
-        let hash = traveler_hash(&traveler, kind);
-        let tracks = &self.tracks;
+    pub(super) fn track_index(&mut self, traveler: TravelerId, kind: TypeIndex, at: Micros) -> u32 {
+        self.known_track(&traveler, kind)
+            .unwrap_or_else(|| self.place(Track::new(traveler, kind), at))
+    }
+
+    /// The track of a traveler, when there is one.
+    pub(super) fn known_track(&self, traveler: &TravelerId, kind: TypeIndex) -> Option<u32> {
         let is_it = |&index: &u32| {
-            tracks[index as usize]
+            self.tracks[index as usize]
                 .as_ref()
-                .is_some_and(|t| t.traveler_type == kind && t.traveler == traveler)
+                .is_some_and(|t| t.traveler_type == kind && t.traveler == *traveler)
         };
-        if let Some(&index) = self.by_traveler.find(hash, is_it) {
-            return index;
-        }
-        self.place(Track::new(traveler, kind), at)
+        self.by_traveler
+            .find(traveler_hash(traveler, kind), is_it)
+            .copied()
     }
 
     /// Gives a track an index and its places in the queues; `first` is its earliest sample.
@@ -280,10 +308,7 @@ impl Sensor {
             .iter()
             .find(|visit| visit.phase == Phase::Open)
             .map(|visit| visit.last);
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.tracks.push(None);
-            u32::try_from(self.tracks.len() - 1).expect("fewer than 2^32 travelers at one sensor")
-        });
+        let index = self.free_index();
         let in_closing = closing.is_some();
         self.tracks[index as usize] = Some(Track {
             in_closing,
@@ -301,6 +326,16 @@ impl Sensor {
         }
         self.expiring.push(Reverse((first, index)));
         index
+    }
+}
+
+impl Sensor {
+    /// A place for a track.
+    pub(super) fn free_index(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.tracks.push(None);
+            u32::try_from(self.tracks.len() - 1).expect("fewer than 2^32 travelers at one sensor")
+        })
     }
 }
 

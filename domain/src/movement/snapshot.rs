@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use prost::Message;
 
+use super::archive::Leaving;
+use super::late::{LateEvent, LateFact};
 use super::panes::{OpenPane, Panes};
 use super::rows::MovementRows;
 use super::sensor::Sensor;
-use super::track::{Phase, Sample, Track, Visit, Way};
+use super::track::{Identity, Phase, Sample, Track, Visit, Way};
 use super::{MovementConfig, MovementFold};
 use crate::coverage::{Coverage, HOUR_BYTES, Sign};
-use crate::event::DeviceState;
+use crate::event::{DeviceState, Position, TimeSource};
 use crate::event_key::EventKey;
 use crate::fold::{Fold, RestoreError};
+use crate::id::TravelerId;
 use crate::live::PaneValue;
 use crate::quantity::{Distance, Speed};
 use crate::time::Micros;
@@ -23,6 +26,8 @@ struct StateProto {
     tick: i64,
     #[prost(message, repeated, tag = "2")]
     sensors: Vec<SensorProto>,
+    #[prost(sint64, tag = "3")]
+    amended_at: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -46,6 +51,52 @@ struct SensorProto {
     hours: Vec<HourProto>,
     #[prost(uint32, repeated, tag = "9")]
     last_known: Vec<u32>,
+    /// What left memory and is in no block yet: samples only.
+    #[prost(message, repeated, tag = "10")]
+    leaving: Vec<TrackProto>,
+    #[prost(message, repeated, tag = "11")]
+    leaving_signs: Vec<LateSignProto>,
+    #[prost(message, repeated, tag = "12")]
+    late: Vec<LateProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct LateSignProto {
+    #[prost(sint64, tag = "1")]
+    at: i64,
+    #[prost(bool, tag = "2")]
+    online: bool,
+}
+
+/// A late event: a position when there is one, otherwise a sign of life.
+#[derive(Clone, PartialEq, Message)]
+struct LateProto {
+    #[prost(sint64, tag = "1")]
+    event_time: i64,
+    #[prost(sint64, tag = "2")]
+    received_at: i64,
+    #[prost(bool, tag = "3")]
+    online: bool,
+    #[prost(message, optional, tag = "4")]
+    position: Option<LatePositionProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct LatePositionProto {
+    #[prost(string, tag = "1")]
+    traveler: String,
+    #[prost(string, tag = "2")]
+    traveler_type: String,
+    #[prost(double, tag = "3")]
+    x: f64,
+    #[prost(double, tag = "4")]
+    y: f64,
+    #[prost(bytes = "vec", tag = "5")]
+    key: Vec<u8>,
+    #[prost(uint32, tag = "6")]
+    time_source: u32,
+    #[prost(bool, tag = "7")]
+    has_event_id: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -97,6 +148,8 @@ struct VisitProto {
     closed: bool,
     #[prost(uint32, tag = "10")]
     closings: u32,
+    #[prost(bool, tag = "11")]
+    revised: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -130,6 +183,7 @@ pub(super) fn write(fold: &MovementFold) -> Vec<u8> {
     StateProto {
         tick: fold.tick.0,
         sensors,
+        amended_at: fold.amended_at.0,
     }
     .encode_to_vec()
 }
@@ -144,6 +198,8 @@ pub(super) fn read(bytes: &[u8], config: &MovementConfig) -> Result<MovementFold
     Ok(MovementFold {
         config: config.clone(),
         tick: Micros(state.tick),
+        amended_at: Micros(state.amended_at),
+        late_waiting: sensors.values().map(|sensor| sensor.late.len()).sum(),
         sensors,
         rows: MovementRows::default(),
     })
@@ -196,6 +252,55 @@ fn sensor_proto(sensor: &Sensor) -> SensorProto {
                 changed: coverage.changed.contains(hour),
             })
             .collect(),
+        leaving: leaving_protos(&sensor.leaving),
+        leaving_signs: sensor
+            .leaving
+            .signs
+            .iter()
+            .map(|(at, online)| LateSignProto {
+                at: at.0,
+                online: *online,
+            })
+            .collect(),
+        late: sensor.late.iter().map(late_proto).collect(),
+    }
+}
+
+fn leaving_protos(leaving: &Leaving) -> Vec<TrackProto> {
+    let of_track = |((kind, traveler), samples): (&(u16, TravelerId), &Vec<Sample>)| TrackProto {
+        traveler: traveler.0.clone(),
+        kind: u32::from(*kind),
+        samples: sample_bytes(samples),
+        ..TrackProto::default()
+    };
+    leaving.samples.iter().map(of_track).collect()
+}
+
+fn late_proto(event: &LateEvent) -> LateProto {
+    let (online, position) = match &event.fact {
+        LateFact::Sign(online) => (*online, None),
+        LateFact::Position(position, identity) => {
+            let position = LatePositionProto {
+                traveler: position.traveler.0.clone(),
+                traveler_type: position.traveler_type.0.clone(),
+                x: position.x,
+                y: position.y,
+                key: identity.key.0.to_vec(),
+                time_source: match identity.time_source {
+                    TimeSource::Device => 0,
+                    TimeSource::Received => 1,
+                    TimeSource::Suspect => 2,
+                },
+                has_event_id: identity.has_event_id,
+            };
+            (true, Some(position))
+        }
+    };
+    LateProto {
+        event_time: event.event_time.0,
+        received_at: event.received_at.0,
+        online,
+        position,
     }
 }
 
@@ -208,18 +313,22 @@ fn pane_proto(start: Micros, kind: u16, open: &OpenPane) -> PaneProto {
     }
 }
 
-fn track_proto(track: &Track) -> TrackProto {
-    let mut samples = Vec::with_capacity(track.samples.len() * SAMPLE_BYTES);
-    for sample in &track.samples {
-        samples.extend_from_slice(&sample.at.0.to_le_bytes());
-        samples.extend_from_slice(&sample.key.0);
-        samples.extend_from_slice(&sample.x.to_le_bytes());
-        samples.extend_from_slice(&sample.y.to_le_bytes());
+fn sample_bytes(samples: &[Sample]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(samples.len() * SAMPLE_BYTES);
+    for sample in samples {
+        bytes.extend_from_slice(&sample.at.0.to_le_bytes());
+        bytes.extend_from_slice(&sample.key.0);
+        bytes.extend_from_slice(&sample.x.to_le_bytes());
+        bytes.extend_from_slice(&sample.y.to_le_bytes());
     }
+    bytes
+}
+
+fn track_proto(track: &Track) -> TrackProto {
     TrackProto {
         traveler: track.traveler.0.clone(),
         kind: u32::from(track.traveler_type),
-        samples,
+        samples: sample_bytes(&track.samples),
         sealed: track.sealed.as_deref().map(visit_proto),
         visits: track.visits.iter().map(visit_proto).collect(),
     }
@@ -237,6 +346,7 @@ fn visit_proto(visit: &Visit) -> VisitProto {
         speed_max: visit.way.speed_max.0,
         closed: visit.phase == Phase::Closed,
         closings: visit.closings,
+        revised: visit.revised,
     }
 }
 
@@ -274,6 +384,12 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
     }
     sensor.panes = panes(proto.panes, Micros(settled_until))?;
     sensor.coverage = coverage(&proto.signs, &proto.hours)?;
+    sensor.leaving = leaving(proto.leaving, &proto.leaving_signs)?;
+    sensor.late = proto
+        .late
+        .into_iter()
+        .map(late_event)
+        .collect::<Result<_, _>>()?;
     for track in proto.tracks {
         let track = self::track(track)?;
         let kind = usize::from(track.traveler_type);
@@ -294,6 +410,49 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
         sensor.place(track, first);
     }
     Ok(sensor)
+}
+
+fn leaving(protos: Vec<TrackProto>, signs: &[LateSignProto]) -> Result<Leaving, RestoreError> {
+    let mut leaving = Leaving::default();
+    for proto in protos {
+        let track = track(proto)?;
+        leaving.add(track.traveler_type, &track.traveler, &track.samples);
+    }
+    leaving.signs = signs
+        .iter()
+        .map(|sign| (Micros(sign.at), sign.online))
+        .collect();
+    Ok(leaving)
+}
+
+fn late_event(proto: LateProto) -> Result<LateEvent, RestoreError> {
+    let fact = match proto.position {
+        None => LateFact::Sign(proto.online),
+        Some(proto) => {
+            let identity = Identity {
+                key: EventKey::from_bytes(&proto.key),
+                time_source: match proto.time_source {
+                    0 => TimeSource::Device,
+                    1 => TimeSource::Received,
+                    2 => TimeSource::Suspect,
+                    _ => return Err(broken("an unknown source of time")),
+                },
+                has_event_id: proto.has_event_id,
+            };
+            let position = Position {
+                traveler: proto.traveler.into(),
+                traveler_type: proto.traveler_type.into(),
+                x: proto.x,
+                y: proto.y,
+            };
+            LateFact::Position(position, identity)
+        }
+    };
+    Ok(LateEvent {
+        event_time: Micros(proto.event_time),
+        received_at: Micros(proto.received_at),
+        fact,
+    })
 }
 
 fn panes(protos: Vec<PaneProto>, settled_until: Micros) -> Result<Panes, RestoreError> {
@@ -388,5 +547,6 @@ fn visit(proto: &VisitProto) -> Visit {
             Phase::Open
         },
         closings: proto.closings,
+        revised: proto.revised,
     }
 }

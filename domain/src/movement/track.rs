@@ -19,7 +19,7 @@ pub(super) struct Sample {
 }
 
 /// What makes two events the same one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) key: EventKey,
     pub(super) time_source: TimeSource,
@@ -46,6 +46,8 @@ pub(super) struct Visit {
     pub(super) phase: Phase,
     /// How often a row was made of it.
     pub(super) closings: u32,
+    /// Whether it changed after it was final.
+    pub(super) revised: bool,
 }
 
 /// Where a visit is in its life, as far as the sensor has taken note of it.
@@ -129,6 +131,7 @@ impl Visit {
             way: Way::default(),
             phase: Phase::New,
             closings: 0,
+            revised: false,
         }
     }
 
@@ -283,12 +286,46 @@ impl Track {
                 }
                 let first = self.visits[left].first;
                 self.visits[left].closings = self.visits[left].closings.max(obsolete.closings);
+                self.visits[left].revised |= obsolete.revised;
                 self.rebuild(left, first, obsolete.last);
                 Inserted::Into {
                     visit: left,
                     obsolete: vec![obsolete],
                 }
             }
+        }
+    }
+
+    /// Puts samples that were forgotten before those that are there, and finds the visits of all of them. `rows` says how
+    /// often the row of a visit was written that began at an instant, and whether it was revised.
+    ///
+    /// Right for every visit of which all samples are there; the others may only be forgotten again.
+    pub(super) fn recall(
+        &mut self,
+        forgotten: Vec<Sample>,
+        idle_gap: Span,
+        rows: impl Fn(Micros) -> Option<(u32, bool)>,
+    ) {
+        let known = std::mem::take(&mut self.visits);
+        self.sealed = None;
+        self.samples.splice(0..0, forgotten);
+        self.samples.sort_unstable_by_key(|s| (s.at, s.key));
+        self.samples.dedup_by_key(|s| (s.at, s.key));
+        for run in self.samples.chunk_by(|a, b| b.at - a.at <= idle_gap) {
+            let mut visit = Visit::of(&run[0]);
+            for pair in run.windows(2) {
+                visit.push(&pair[0], &pair[1]);
+            }
+            visit.phase = Phase::Closed;
+            if let Some(known) = known.iter().find(|known| known.last == visit.last) {
+                visit.phase = known.phase;
+                visit.closings = known.closings;
+                visit.revised = known.revised;
+            } else if let Some((closings, revised)) = rows(visit.first) {
+                visit.closings = closings;
+                visit.revised = revised;
+            }
+            self.visits.push(visit);
         }
     }
 
@@ -310,14 +347,20 @@ impl Track {
         let old = &self.visits[index];
         visit.phase = old.phase;
         visit.closings = old.closings;
+        visit.revised = old.revised;
         self.visits[index] = visit;
     }
 
-    /// Drops samples before `horizon` that no event can touch any more. Returns false when nothing is left.
+    /// Drops samples before `horizon`, which only a late event can touch any more, and gives them to `archive`. Returns
+    /// false when nothing is left.
     ///
     /// A visit that ended before it goes whole; of one that goes on, the part before the last sample under the horizon
     /// is folded into `sealed`.
-    pub(super) fn forget_before(&mut self, horizon: Micros) -> bool {
+    pub(super) fn forget_before(
+        &mut self,
+        horizon: Micros,
+        mut archive: impl FnMut(&[Sample]),
+    ) -> bool {
         let gone = self
             .visits
             .iter()
@@ -328,6 +371,7 @@ impl Track {
             self.visits.drain(..gone);
             self.sealed = None;
             let samples = self.samples.partition_point(|s| s.at <= last);
+            archive(&self.samples[..samples]);
             self.samples.drain(..samples);
         }
         let old = self.samples.partition_point(|s| s.at < horizon);
@@ -340,6 +384,7 @@ impl Track {
                 sealed.push(&pair[0], &pair[1]);
             }
             self.sealed = Some(sealed);
+            archive(&self.samples[..old - 1]);
             self.samples.drain(..old - 1);
         }
         if self.samples.capacity() > 2 * self.samples.len() + 16 {

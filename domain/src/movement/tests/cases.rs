@@ -59,13 +59,53 @@ fn samples_of_one_instant_have_no_speed_between_them_and_the_id_decides_their_or
 }
 
 #[test]
-fn an_event_behind_the_watermark_changes_no_answer_and_is_kept() {
-    let mut samples = vec![(1, 0, 1, 0, 0), (1, 13_000, 2, 10, 0)];
+fn an_event_behind_the_watermark_amends_what_was_final_and_says_so() {
+    let samples = [(1, 0, 1, 0, 0), (1, 13_000, 2, 10, 0), (1, 5, 3, 9, 9)];
+    check(&plain(&samples));
+    let store = folded(&plain(&samples));
+    let revised = |row: &&VisitRow| row.revised;
+    assert_eq!(store.visits.values().filter(revised).count(), 1);
+    let (_, pane) = store.panes.iter().min_by_key(|(key, _)| key.start).unwrap();
+    assert_eq!((pane.revision, pane.pane.revised), (1, 1));
+    assert_eq!(store.late.len(), 1);
+    assert!(store.late[0].amended);
+}
+
+#[test]
+fn a_copy_of_an_event_that_is_final_changes_nothing_and_is_no_late_event() {
+    let mut samples = vec![(1, 0, 1, 0, 0), (1, 5, 3, 9, 9), (1, 13_000, 2, 10, 0)];
+    let before = folded(&plain(&samples));
+    samples.push((1, 5, 3, 9, 9));
+    let after = folded(&plain(&samples));
+    assert_eq!((&after.visits, &after.panes), (&before.visits, &before.panes));
+    assert!(after.late.is_empty());
+}
+
+#[test]
+fn an_event_beyond_the_horizon_is_kept_and_changes_no_answer() {
+    let two_days = 2 * 864_000;
+    let mut samples = vec![(1, 0, 1, 0, 0), (1, two_days + 100, 2, 10, 0)];
     let before = folded(&plain(&samples)).answers();
     samples.push((1, 5, 3, 9, 9));
     let after = folded(&plain(&samples));
     assert_eq!(after.answers(), before);
-    assert_eq!(after.late, 1);
+    assert_eq!(after.late.len(), 1);
+    assert!(!after.late[0].amended);
+}
+
+#[test]
+fn a_late_event_in_the_middle_of_a_long_visit_changes_the_whole_of_it() {
+    // Four hours without a pause, of which all but the last twenty minutes are forgotten; then one sample that was missing.
+    let hours = 4 * 36_000;
+    let mut samples: Vec<Seen> = (0..hours)
+        .step_by(200)
+        .map(|tenths| (1, tenths, u16::try_from(tenths / 200).unwrap(), 0, 0))
+        .collect();
+    samples.push((1, 50_100, 60_000, 500, 0));
+    check(&plain(&samples));
+    let store = folded(&plain(&samples));
+    assert_eq!(store.visits.len(), 1);
+    assert!(store.visits.values().all(|row| row.revised));
 }
 
 #[test]
@@ -95,7 +135,10 @@ fn ticks_close_a_silent_sensor_and_do_not_make_it_late_on_its_return() {
     assert_eq!(fold.apply(position((1, 100, 2, 0, 0)), 3), Outcome::Applied);
     let days = 3 * 864_000;
     fold.apply(tick(days), 4);
-    assert_eq!(fold.apply(position((1, 200, 3, 0, 0)), 5), Outcome::Late);
+    assert_eq!(
+        fold.apply(position((1, 200, 3, 0, 0)), 5),
+        Outcome::TooLate
+    );
 }
 
 #[test]

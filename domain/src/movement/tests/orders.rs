@@ -64,6 +64,28 @@ proptest! {
         check_with(&MovementConfig { lateness, ..MovementConfig::default() }, &long);
     }
 
+    /// In any order over hours, so that most events are late, some by two days: whatever was final is amended.
+    #[test]
+    fn late_events_amend_what_was_final(
+        samples in samples(),
+        stretch in 1..2_000_i64,
+        jitter in 0..20_000_i64,
+        backwards in 0..1_000_i64,
+    ) {
+        let long: Vec<(Seen, Between)> = samples
+            .into_iter()
+            .enumerate()
+            .map(|(n, ((traveler, tenths, id, x, y), between))| {
+                let n = i64::try_from(n).unwrap();
+                let late = if n % 5 == 4 { backwards * 200 } else { 0 };
+                let at = n * stretch + tenths * jitter / 1500 - late;
+                ((traveler, at, id, x, y), between)
+            })
+            .collect();
+        let lateness = Span::from_secs(120);
+        check_with(&MovementConfig { lateness, ..MovementConfig::default() }, &long);
+    }
+
     #[test]
     fn equal_logs_give_equal_snapshots(samples in samples()) {
         let state = |restart: bool| {

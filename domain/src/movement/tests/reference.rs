@@ -1,8 +1,9 @@
 //! What the rows must be: the definitions by brute force, and the fold run over the same samples.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::*;
+use crate::coverage::{HOUR, HOUR_BYTES};
 use crate::pane::{PANE, Pane, PaneKey};
 use crate::quantity::Speed;
 
@@ -11,7 +12,9 @@ use crate::quantity::Speed;
 pub(super) struct Store {
     pub(super) visits: BTreeMap<VisitKey, VisitRow>,
     pub(super) panes: HashMap<PaneKey, PaneRow>,
-    pub(super) late: usize,
+    pub(super) up: BTreeMap<(DeviceId, Micros), UpRow>,
+    pub(super) blocks: Vec<BlockRow>,
+    pub(super) late: Vec<LateRow>,
 }
 
 impl Store {
@@ -23,7 +26,68 @@ impl Store {
             };
         }
         self.panes.extend(rows.panes);
-        self.late += rows.late.len();
+        self.up.extend(rows.up);
+        self.late.extend(rows.late);
+        for block in &rows.blocks {
+            let is_it = |known: &&BlockRow| {
+                (&known.sensor, known.hour, known.part) == (&block.sensor, block.hour, block.part)
+            };
+            assert_eq!(self.blocks.iter().find(is_it), None, "a block is written once");
+        }
+        self.blocks.extend(rows.blocks);
+    }
+
+    /// Applies an event as the engine does: the fold sees its own past when it has to.
+    pub(super) fn apply(&mut self, fold: &mut MovementFold, event: Event, offset: i64) -> Outcome {
+        if fold.is_due(&event) {
+            self.write(fold.drain_rows());
+            let mut wanted = Some(fold.wants());
+            while let Some(want) = wanted {
+                wanted = fold.amend(self.past(want), &event, offset);
+            }
+            assert!(!fold.is_due(&event));
+        }
+        fold.apply(event, offset)
+    }
+
+    fn past(&self, want: Want) -> Past {
+        let within = |sensor: &DeviceId, at: Micros| {
+            want.stretches
+                .iter()
+                .any(|stretch| stretch.sensor == *sensor && stretch.contains(at))
+        };
+        let touched = |sensor: &DeviceId, hour: Micros| {
+            want.stretches.iter().any(|stretch| {
+                stretch.sensor == *sensor && hour < stretch.to && stretch.from < hour + HOUR
+            })
+        };
+        Past {
+            blocks: self
+                .blocks
+                .iter()
+                .filter(|block| touched(&block.sensor, block.hour))
+                .cloned()
+                .collect(),
+            panes: self
+                .panes
+                .iter()
+                .filter(|(key, _)| within(&key.sensor, key.start))
+                .map(|(key, row)| (key.clone(), row.clone()))
+                .collect(),
+            visits: self
+                .visits
+                .iter()
+                .filter(|(key, _)| within(&key.sensor, key.entered_at))
+                .map(|(key, row)| (key.clone(), row.clone()))
+                .collect(),
+            up: self
+                .up
+                .iter()
+                .filter(|((sensor, hour), _)| touched(sensor, *hour))
+                .map(|(key, row)| (key.clone(), row.clone()))
+                .collect(),
+            want,
+        }
     }
 
     /// Visits and panes without what depends on the way they came about.
@@ -33,6 +97,7 @@ impl Store {
                 key.clone(),
                 VisitRow {
                     revision: 0,
+                    revised: false,
                     ..row.clone()
                 },
             )
@@ -40,10 +105,22 @@ impl Store {
         let panes = self
             .panes
             .iter()
-            .map(|(key, row)| (key.clone(), row.pane.clone()));
+            .map(|(key, row)| {
+                let pane = Pane {
+                    revised: 0,
+                    ..row.pane.clone()
+                };
+                (key.clone(), pane)
+            });
+        let up = self.up.iter().flat_map(|((_, hour), row)| {
+            (0..HOUR_BYTES * 8)
+                .filter(|pane| row.bits[pane / 8] & 1 << (pane % 8) != 0)
+                .map(|pane| *hour + PANE * i64::try_from(pane).unwrap())
+        });
         Answers {
             visits: visits.collect(),
             panes: panes.filter(|(_, pane)| !pane.is_empty()).collect(),
+            up: up.collect(),
         }
     }
 }
@@ -52,6 +129,8 @@ impl Store {
 pub(super) struct Answers {
     pub(super) visits: BTreeMap<VisitKey, VisitRow>,
     pub(super) panes: BTreeMap<PaneKey, Pane>,
+    /// Starts of the panes in which the sensor is known to have been up.
+    pub(super) up: BTreeSet<Micros>,
 }
 
 /// The definitions, word for word, over all samples at once.
@@ -64,6 +143,18 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
     unique.sort_by_key(|event| (subject(event).1, event.event_time, event.key));
     unique.dedup_by_key(|event| (subject(event).1, event.event_time, event.key));
     let mut answers = Answers::default();
+    let mut signs: Vec<Micros> = unique.iter().map(|event| event.event_time).collect();
+    signs.sort_unstable();
+    answers.up.extend(signs.iter().map(|at| at.floor(PANE)));
+    for pair in signs.windows(2) {
+        if pair[1] - pair[0] <= MovementConfig::default().silent_after {
+            let mut pane = pair[0].floor(PANE);
+            while pane < pair[1] {
+                answers.up.insert(pane);
+                pane = pane + PANE;
+            }
+        }
+    }
     for traveler in unique.chunk_by(|a, b| subject(a).1 == subject(b).1) {
         for visit in traveler.chunk_by(|a, b| b.event_time - a.event_time <= idle_gap) {
             let (traveler_type, traveler, ..) = subject(&visit[0]);
@@ -110,6 +201,7 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
                 speed_min: speeds.iter().copied().min().unwrap_or_default(),
                 speed_max: speeds.iter().copied().max().unwrap_or_default(),
                 revision: 0,
+                revised: false,
             };
             answers.visits.insert(key, row);
         }
@@ -133,19 +225,19 @@ pub(super) fn folded_with(config: &MovementConfig, samples: &[(Seen, Between)]) 
     let mut store = Store::default();
     let mut newest = 0;
     let mut offset = 0;
-    let mut apply = |fold: &mut MovementFold, event: Event| {
+    let mut apply = |store: &mut Store, fold: &mut MovementFold, event: Event| {
         offset += 1;
-        fold.apply(event, offset)
+        store.apply(fold, event, offset)
     };
     for &(seen, between) in samples {
         newest = newest.max(seen.1);
-        apply(&mut fold, position(seen));
+        apply(&mut store, &mut fold, position(seen));
         match between {
             Between::Nothing => {}
             // A tick that is ahead of the sensor and one that it made quiet.
             Between::Tick => {
-                apply(&mut fold, tick(newest + 150));
-                apply(&mut fold, tick(newest + 700));
+                apply(&mut store, &mut fold, tick(newest + 150));
+                apply(&mut store, &mut fold, tick(newest + 700));
             }
             Between::Checkpoint => store.write(fold.drain_rows()),
             Between::Restart => {
@@ -156,8 +248,8 @@ pub(super) fn folded_with(config: &MovementConfig, samples: &[(Seen, Between)]) 
         }
     }
     // Two ticks: the first finds the sensor still talking.
-    apply(&mut fold, tick(newest + 100_000));
-    apply(&mut fold, tick(newest + 200_000));
+    apply(&mut store, &mut fold, tick(newest + 100_000));
+    apply(&mut store, &mut fold, tick(newest + 200_000));
     store.write(fold.drain_rows());
     store
 }
@@ -168,10 +260,26 @@ pub(super) fn folded(samples: &[(Seen, Between)]) -> Store {
 
 pub(super) fn check_with(config: &MovementConfig, samples: &[(Seen, Between)]) {
     let seen: Vec<Seen> = samples.iter().map(|(seen, _)| *seen).collect();
-    assert_eq!(
+    let (found, expected) = (
         folded_with(config, samples).answers(),
-        brute_force(&seen, config.idle_gap)
+        brute_force(&seen, config.idle_gap),
     );
+    same("visits", &found.visits, &expected.visits);
+    same("panes", &found.panes, &expected.panes);
+    let differing: Vec<_> = found.up.symmetric_difference(&expected.up).collect();
+    assert!(differing.is_empty(), "up differs at {differing:?}");
+}
+
+/// Names the first that differs.
+fn same<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+    what: &str,
+    found: &BTreeMap<K, V>,
+    expected: &BTreeMap<K, V>,
+) {
+    for key in found.keys().chain(expected.keys()) {
+        let (found, expected) = (found.get(key), expected.get(key));
+        assert_eq!(found, expected, "{what} at {key:?}");
+    }
 }
 
 pub(super) fn check(samples: &[(Seen, Between)]) {
