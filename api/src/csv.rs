@@ -186,6 +186,7 @@ fn state(state: PointState) -> &'static str {
         PointState::Live => "live",
         PointState::Provisional => "provisional",
         PointState::Final => "final",
+        PointState::Revised => "revised",
     }
 }
 

@@ -238,6 +238,8 @@ fn row_of(sensor: String, visit: VisitValue) -> VisitRow {
         speed_sum: visit.speed_sum,
         speed_min: visit.speed_min,
         speed_max: visit.speed_max,
+        // It is known of those that are over, from their rows.
+        revised: false,
     }
 }
 
@@ -263,6 +265,8 @@ fn visit(app: &App, question: &VisitQuestion, moment: &Moment, entry: &Entry) ->
         speed_avg: speed(row.speed_sum).map(|sum| sum / f64::from(row.speed_n)),
         state: if entry.is_open {
             VisitState::Live
+        } else if is_final && row.revised {
+            VisitState::Revised
         } else if is_final {
             VisitState::Final
         } else {

@@ -1,4 +1,5 @@
-//! Work that some consumer has to do now and then: making the daily partitions ahead of time.
+//! Work that some consumer has to do now and then: making the daily partitions ahead of time, and dropping what no fold reads
+//! any more.
 
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub(crate) async fn partitions_ahead(pool: PgPool, shutdown: CancellationToken) 
         let made = partitions::make(&pool).await;
         if let Err(error) = &made {
             warn!(error = %error, "making daily partitions: {error}; trying again");
+        }
+        if let Err(error) = partitions::drop_old_blocks(&pool).await {
+            warn!(error = %error, "dropping old blocks of samples: {error}; trying again");
         }
         let pause = if made.is_ok() { EVERY } else { AFTER_A_FAILURE };
         tokio::select! {

@@ -407,6 +407,68 @@ fn crowd(site: &mut Site, from: u64, to: u64) {
     }
 }
 
+/// Late events and a copy among them, with another owner before and after: what stands is what would stand in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_events_amend_rows_that_another_owner_has_written() {
+    let mut site = Site::new().await;
+    let at = |seconds: i64| Micros(START + seconds * 1_000_000);
+    let seen = |traveler, seconds: i64, id| position("a", traveler, at(seconds), id);
+    let in_time = [
+        seen("t1", 0, 1),
+        seen("t1", 20, 2),
+        seen("t2", 40, 3),
+        seen("t1", 7_200, 4),
+    ];
+    let late = [
+        seen("t1", 10, 5),
+        seen("t1", 45, 6),
+        seen("t3", 3_600, 7),
+        seen("t1", 20, 2),
+    ];
+    in_time.iter().for_each(|event| site.publish(event.clone()));
+    site.tick(at(7_210));
+    let first = site.start(&[]);
+    site.settled().await;
+    late.iter().for_each(|event| site.publish(event.clone()));
+    site.settled().await;
+    first.stop().await;
+    site.tick(at(7_300));
+    let second = site.start(&[]);
+    site.settled().await;
+    site.tick(at(7_400));
+    site.settled().await;
+    second.stop().await;
+
+    let mut sorted: Vec<&Event> = in_time.iter().chain(&late[..3]).collect();
+    sorted.sort_by_key(|event| event.event_time);
+    let tick = |seconds| Event {
+        body: Body::Tick,
+        ..position("", "", at(seconds), 0)
+    };
+    let records: Vec<Vec<u8>> = sorted
+        .into_iter()
+        .cloned()
+        .chain([tick(7_210), tick(7_300), tick(7_400)])
+        .map(envelope::encode)
+        .collect();
+    let rows = Site::replayed(&records).drain_rows();
+    let visits = rows.visits.iter();
+    let visits = visits.filter_map(|(key, row)| Some(visit_line(key, row.as_ref()?)));
+    check_lines(&site.pool, VISITS, visits.collect()).await;
+    let panes = rows.panes.iter().map(|(key, row)| pane_line(key, row));
+    check_lines(&site.pool, PANES, panes.collect()).await;
+    let count = async |sql: &'static str| -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&site.pool).await.unwrap()
+    };
+    assert_eq!(
+        count("select count(*) from late_event where amended").await,
+        3
+    );
+    assert_eq!(count("select count(*) from late_event").await, 3);
+    assert_eq!(count("select count(*) from visit where revised").await, 2);
+    assert!(count("select count(*) from pane where revised and revision > 0").await > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_and_live_view_equal_one_pass_over_the_log_across_restarts() {
     let mut site = Site::new().await;

@@ -49,11 +49,11 @@ impl Outcome {
 }
 
 /// Rows for the ledger's database: absolute values by key, so that writing them twice is writing them once.
-pub trait Rows: Default + Send + Sync + 'static {
+pub trait Rows: std::fmt::Debug + Default + Send + Sync + 'static {
     /// Which of them a fold has to see again.
     type Want: Clone + std::fmt::Debug + Send + 'static;
     /// What it is given then.
-    type Past: Send + 'static;
+    type Past: std::fmt::Debug + Send + 'static;
 
     /// Takes in rows that were made later; the later value of a key wins.
     fn absorb(&mut self, newer: Self);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use domain::coverage::HOUR;
 use domain::id::DeviceId;
 use domain::live::{Frame, SensorValue};
 use domain::time::{Micros, Span};
@@ -16,6 +17,8 @@ use super::partition::{Applied, Header, Image, LivePane, Partition, Slot, Who};
 
 /// How many changes are remembered for readers that follow.
 const CHANGES_MAX: usize = 1 << 16;
+/// How many hours with revisions are remembered one by one: a week of them.
+const REVISED_MAX: usize = 168;
 /// Gateways write a tick to every partition every 10 s: one that is silent for longer is behind.
 const TICKS_WITHIN: Span = Span::from_secs(15);
 
@@ -39,6 +42,10 @@ struct State {
     forgotten: u64,
     /// How often a change may have been lost.
     gaps: u64,
+    /// The version at which a pane of an hour was revised last.
+    revised: BTreeMap<Micros, u64>,
+    /// The version up to which a revision of any hour may have been missed.
+    revised_unknown: u64,
 }
 
 /// How far the mirror can be trusted.
@@ -117,6 +124,18 @@ impl Mirror {
             gaps: state.gaps,
             panes,
         })
+    }
+
+    /// Whether a final pane of `range` was revised after `version`, or may have been: what was read of it by then is old.
+    #[must_use]
+    pub fn is_revised_since(&self, version: u64, range: &Range<Micros>) -> bool {
+        let state = self.read();
+        let hours = range.start.floor(HOUR)..range.end;
+        version < state.revised_unknown
+            || state
+                .revised
+                .range(hours)
+                .any(|(_, revised)| *revised > version)
     }
 
     /// The version and how often a change may have been lost: equal pairs mean that nothing changed.
@@ -236,6 +255,17 @@ impl State {
     fn note(&mut self, changed: Vec<Slot>) {
         self.version += 1;
         let version = self.version;
+        for (start, who) in &changed {
+            if self.pane(*start, who).is_some_and(|pane| pane.is_revised) {
+                self.revised.insert(start.floor(HOUR), version);
+            }
+        }
+        while self.revised.len() > REVISED_MAX {
+            // The oldest hours are those that are least likely to be asked for.
+            if let Some((_, version)) = self.revised.pop_first() {
+                self.revised_unknown = self.revised_unknown.max(version);
+            }
+        }
         self.changes
             .extend(changed.into_iter().map(|slot| (version, slot)));
         while self.changes.len() > CHANGES_MAX {
@@ -249,6 +279,8 @@ impl State {
         self.version += 1;
         self.gaps += 1;
         self.forgotten = self.version;
+        self.revised_unknown = self.version;
+        self.revised.clear();
         self.changes.clear();
     }
 }

@@ -27,6 +27,8 @@ pub struct LivePane {
     sketch: Box<[u8]>,
     /// Offset of the record that changed it last: the higher of two copies is the newer one.
     pub changed_offset: i64,
+    /// Whether it changed after it was final. Postgres has it already.
+    pub is_revised: bool,
 }
 
 impl LivePane {
@@ -45,9 +47,11 @@ impl LivePane {
                     max: Speed(value.speed_max),
                     sketch: Sketch::default(),
                 },
+                revised: u32::from(value.revised),
             },
             sketch,
             changed_offset: value.changed_offset,
+            is_revised: value.revised,
         })
     }
 

@@ -97,8 +97,10 @@ pub enum VisitState {
     Live,
     /// It is over; a late event may still change it.
     Provisional,
-    /// No event changes it any more.
+    /// What came in time is in it; only an event that comes very late, within 48 h, changes it.
     Final,
+    /// It was final, and a late event has changed it since.
+    Revised,
 }
 
 /// A page of visits.

@@ -119,7 +119,7 @@ impl Columns<'_> {
         };
         let clocks = self.clocks(sensor);
         let state: Vec<PointState> = (0..self.grid.points)
-            .map(|i| self.state(self.grid.window_of(i).end, clocks))
+            .map(|i| self.state(self.grid.window_of(i).end, totals[i].revised > 0, clocks))
             .collect();
         let column = |metric: &Metric| {
             let cell = |i: usize| match (metric, state[i]) {
@@ -166,7 +166,7 @@ impl Columns<'_> {
         expected
     }
 
-    fn state(&self, end: Micros, clocks: Option<Clocks>) -> PointState {
+    fn state(&self, end: Micros, is_revised: bool, clocks: Option<Clocks>) -> PointState {
         let settled = end + self.settings.open_for;
         let (clock, watermark) = match clocks {
             Some(clocks) => (clocks.clock, clocks.watermark),
@@ -176,6 +176,8 @@ impl Columns<'_> {
             PointState::Live
         } else if settled > watermark {
             PointState::Provisional
+        } else if is_revised {
+            PointState::Revised
         } else {
             PointState::Final
         }

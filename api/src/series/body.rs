@@ -108,8 +108,8 @@ pub struct MetricValues {
 /// How settled a point is.
 ///
 /// `live`: its window is not over, or not long enough ago for its visits to have ended, so its
-/// exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
-/// unless it comes from a sensor that was not heard of for an hour.
+/// exits are null. `provisional`: it has settled; late events may still change it. `final`: what came in time is in it; only
+/// an event that comes very late, within 48 h, changes it. `revised`: it was final, and such an event has changed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PointState {
@@ -117,8 +117,10 @@ pub enum PointState {
     Live,
     /// It has settled; late events may still change it.
     Provisional,
-    /// No event changes it any more, unless it comes from a sensor that was not heard of for an hour.
+    /// What came in time is in it; only an event that comes very late, within 48 h, changes it.
     Final,
+    /// It was final, and a late event has changed it since.
+    Revised,
 }
 
 /// How windows follow each other. `rolling`: point i covers `[t - window, t)` with `t = start + (i+1)·step`. `bucket`: it

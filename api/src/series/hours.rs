@@ -2,7 +2,8 @@
 //!
 //! An hour is final when the rows of every sensor that was ever heard say so: the watermark of a sensor is written in the same
 //! statement as its panes, so what lies before it is there. A sensor that is heard for the first time may bring older
-//! events, so it makes other keys.
+//! events, so it makes other keys. An event that comes very late revises a final hour, and the live view says so: an hour
+//! that was read before that is read again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -15,6 +16,7 @@ use domain::time::{Micros, Span};
 use super::body::GroupBy;
 use super::question::Question;
 use crate::app::Moment;
+use crate::live::Mirror;
 use crate::stream::cursor::digest;
 
 /// Memory for hours at most, in bytes, about.
@@ -49,6 +51,8 @@ struct Hours {
 #[derive(Debug)]
 struct Kept {
     strips: Arc<HourStrips>,
+    /// Version of the live view before it was read.
+    version: u64,
     bytes: usize,
     used: u64,
 }
@@ -58,19 +62,22 @@ impl HourCache {
         self.hours.lock().expect("no holder of this lock panics")
     }
 
-    /// An hour, if it is kept.
+    /// An hour, if it is kept and was not revised since.
     #[must_use]
-    pub fn get(&self, question: &str, hour: Micros) -> Option<Arc<HourStrips>> {
+    pub fn get(&self, question: &str, hour: Micros, mirror: &Mirror) -> Option<Arc<HourStrips>> {
         let mut hours = self.lock();
         hours.uses += 1;
         let used = hours.uses;
         let kept = hours.kept.get_mut(&(question.to_owned(), hour))?;
+        if mirror.is_revised_since(kept.version, &(hour..hour + HOUR)) {
+            return None;
+        }
         kept.used = used;
         Some(Arc::clone(&kept.strips))
     }
 
-    /// Keeps an hour, and forgets those that were used longest ago.
-    pub fn put(&self, question: &str, hour: Micros, strips: Arc<HourStrips>) {
+    /// Keeps an hour that was read after the live view was at `version`, and forgets those that were used longest ago.
+    pub fn put(&self, question: &str, hour: Micros, strips: Arc<HourStrips>, version: u64) {
         let bytes = bytes_of(&strips);
         if bytes > BYTES_MAX / 4 {
             return;
@@ -79,6 +86,7 @@ impl HourCache {
         hours.uses += 1;
         let kept = Kept {
             strips,
+            version,
             bytes,
             used: hours.uses,
         };
@@ -175,23 +183,26 @@ mod tests {
 
     #[test]
     fn what_was_used_longest_ago_is_forgotten_first() {
-        let cache = HourCache::default();
+        let (cache, mirror) = (HourCache::default(), Mirror::default());
         let large = hour_of(i64::try_from(BYTES_MAX / 5 / PANE_BYTES).unwrap());
         for n in 0..4 {
-            cache.put("q", Micros(n), Arc::clone(&large));
+            cache.put("q", Micros(n), Arc::clone(&large), 0);
         }
-        assert!(cache.get("q", Micros(0)).is_some());
-        cache.put("q", Micros(4), Arc::clone(&large));
-        assert!(cache.get("q", Micros(1)).is_none(), "used longest ago");
-        assert!(cache.get("q", Micros(0)).is_some());
-        assert!(cache.get("other", Micros(0)).is_none());
+        assert!(cache.get("q", Micros(0), &mirror).is_some());
+        cache.put("q", Micros(4), Arc::clone(&large), 0);
+        assert!(
+            cache.get("q", Micros(1), &mirror).is_none(),
+            "used longest ago"
+        );
+        assert!(cache.get("q", Micros(0), &mirror).is_some());
+        assert!(cache.get("other", Micros(0), &mirror).is_none());
     }
 
     #[test]
     fn an_hour_that_is_put_again_counts_once() {
         let cache = HourCache::default();
         for _ in 0..10 {
-            cache.put("q", Micros(0), hour_of(360));
+            cache.put("q", Micros(0), hour_of(360), 0);
         }
         assert_eq!(cache.lock().bytes, HOUR_BYTES + 360 * PANE_BYTES);
     }

@@ -95,6 +95,9 @@ impl Reading {
     /// Takes in what changed in the live view. False when that cannot be told any more: the reading is to be loaded anew.
     #[must_use]
     pub fn refresh(&mut self, mirror: &Mirror, sensors: &Sensors) -> bool {
+        if mirror.is_revised_since(self.version, &self.range) {
+            return false;
+        }
         let question = Arc::clone(&self.question);
         let since = mirror.panes_since(self.version, &self.range, |who| question.takes(who));
         let Some(changes) = since.filter(|changes| changes.gaps == self.gaps) else {

@@ -101,7 +101,8 @@ impl Store {
                 sum(speed_n)::bigint,
                 least(sum(speed_sum), 9223372036854775807)::bigint,
                 coalesce(min(speed_min) filter (where speed_n > 0), 0),
-                max(speed_max)
+                max(speed_max),
+                count(*) filter (where revised)
             from pane
             where start_at >= $1
                 and start_at < $2
@@ -140,7 +141,7 @@ impl Store {
         let mut rows = sqlx::query(
             "select
                 start_at, sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max,
-                changed_offset, case when $5 then sketch else '' end
+                changed_offset, case when $5 then sketch else '' end, revised
             from pane
             where start_at >= $1
                 and start_at < $2
@@ -172,7 +173,7 @@ impl Store {
         let mut rows = sqlx::query(
             "select
                 start_at, sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max,
-                changed_offset, case when $4 then sketch else '' end
+                changed_offset, case when $4 then sketch else '' end, revised
             from unnest($1::timestamptz[], $2::text[], $3::text[]) as wanted (start_at, sensor, traveler_type)
             join pane using (start_at, sensor, traveler_type)",
         )
@@ -224,6 +225,7 @@ fn merged_row(row: &PgRow) -> sqlx::Result<MergedRow> {
                 max: Speed(row.try_get(7)?),
                 sketch: Sketch::default(),
             },
+            revised: count(8)?,
         },
     })
 }
@@ -254,6 +256,7 @@ fn pane_row(row: &PgRow) -> sqlx::Result<PaneRow> {
                 max: Speed(row.try_get(8)?),
                 sketch: Sketch::from_bytes(sketch).ok_or_else(unreadable)?,
             },
+            revised: u32::from(row.try_get::<bool, _>(11)?),
         },
         changed_offset: row.try_get(9)?,
     })

@@ -40,6 +40,8 @@ pub struct VisitRow {
     pub speed_min: i64,
     /// nm/s.
     pub speed_max: i64,
+    /// Whether a late event changed it after it was final.
+    pub revised: bool,
 }
 
 /// Which visits.
@@ -73,7 +75,7 @@ impl Store {
         let rows = sqlx::query(
             "select
                 entered_at, sensor, traveler_id, traveler_type, left_at, samples, distance,
-                speed_n, speed_sum, speed_min, speed_max
+                speed_n, speed_sum, speed_min, speed_max, revised
             from visit
             where entered_at >= $1
                 and entered_at < $2
@@ -121,5 +123,6 @@ fn visit_row(row: &sqlx::postgres::PgRow) -> sqlx::Result<VisitRow> {
         speed_sum: row.try_get(8)?,
         speed_min: row.try_get(9)?,
         speed_max: row.try_get(10)?,
+        revised: row.try_get(11)?,
     })
 }

@@ -68,6 +68,11 @@ where
         self.checkpoint.is_some()
     }
 
+    /// The next checkpoint is due now: a partition waits for it.
+    pub(crate) fn hurry(&mut self) {
+        self.checkpoint_due = Instant::now();
+    }
+
     /// Bytes of records in the checkpoint under way.
     pub(crate) fn bytes_under_way(&self) -> usize {
         if self.checkpoint.is_some() {

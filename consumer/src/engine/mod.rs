@@ -1,13 +1,15 @@
 //! The engine: exactly-once effects for any fold.
 //!
 //! - `partition`, `job`, `delta`: every decision, without a client;
-//! - `owner`, `slot`, `rebuild`: the partitions of one worker, taken over, handed back, and made again after a panic;
+//! - `owner`, `slot`: the partitions of one worker, taken over and handed back; `rebuild`: made again after a panic;
+//!   `amend`: shown rows of their own past;
 //! - `duties`: flushes and checkpoints under way;
 //! - `member`, `rebalance`: one OS thread = one Kafka consumer = one member of the group;
 //! - `watch`: what a member counts and reports.
 //!
 //! **Architecture invariant.** Nothing in here knows what is counted; nothing outside of `store` speaks SQL or Redis.
 
+mod amend;
 pub(crate) mod delta;
 pub(crate) mod duties;
 pub(crate) mod job;

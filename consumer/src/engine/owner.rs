@@ -160,6 +160,7 @@ where
                 self.after(polled, folded);
             }
             Some(Slot::Rebuilding(rebuilding)) => rebuilding.waiting.push(Waiting::from(polled)),
+            Some(Slot::Amending(amending)) => amending.waiting.push(Waiting::from(polled)),
             Some(Slot::Loading { .. }) => {
                 self.fail(format!(
                     "partition {} delivered a record before its state was there",
@@ -192,6 +193,7 @@ where
                 polled.partition, polled.offset
             )),
             Folded::Panicked { detail } => self.begin_rebuild(polled, &detail),
+            Folded::Due => self.begin_amend(polled),
         }
     }
 
@@ -241,6 +243,7 @@ where
             self.fail(why);
         }
         self.settle_rebuilds();
+        self.settle_amends();
         self.hold_back();
     }
 

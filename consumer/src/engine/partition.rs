@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use domain::fold::{Fold, Outcome};
+use domain::fold::{Fold, Outcome, Rows};
 use domain::live::LiveWrite;
 use domain::rejection::{Reason, Rejection};
 use domain::time::Micros;
 
 use super::delta::Delta;
-use super::job::{Checkpoint, DeadRecord, Flush, Generation, LogWrite};
+use super::job::{Checkpoint, DeadRecord, Flush, Generation, LedgerEntry, LogWrite};
 
 /// A snapshot is due when the deltas since the last one are larger than it, and larger than this.
 const DELTA_BYTES_MIN: usize = 1 << 20;
@@ -31,6 +31,8 @@ pub(crate) enum Folded {
     Gap { expected: i64 },
     /// The fold panicked. The state is not to be trusted: rebuild it without this record.
     Panicked { detail: String },
+    /// The fold has to see rows of its own past first; the record is not folded yet.
+    Due,
 }
 
 /// A partition in the hands of its owner.
@@ -48,6 +50,9 @@ pub(crate) struct Partition<F: Fold> {
     poison: BTreeSet<i64>,
     /// The fold panicked half way: nothing of its state may leave.
     broken: bool,
+    /// The fold has seen its own past since the last checkpoint. Folding the records once more would not give that, so the
+    /// next checkpoint stores the whole state.
+    amended: bool,
     live: Live,
     newest_received: Option<Micros>,
 }
@@ -63,6 +68,8 @@ struct Live {
     flushed: i64,
     /// Whether open visits changed since they were shown.
     visits_behind: bool,
+    /// Nothing is shown until the next checkpoint is saved.
+    is_held: bool,
     /// Fields that are gone: not yet in a checkpoint, in the one under way, and ready to be taken out of Redis, because
     /// Postgres has their rows.
     gone_new: Vec<LiveWrite>,
@@ -110,6 +117,7 @@ impl<F: Fold> Partition<F> {
             log_bytes: (restored.delta_bytes, restored.snapshot_bytes),
             poison: BTreeSet::new(),
             broken: false,
+            amended: false,
             live: Live {
                 reseed: Some(false),
                 flushed: restored.next,
@@ -122,6 +130,14 @@ impl<F: Fold> Partition<F> {
     /// What the ledger has.
     pub(crate) fn saved(&self) -> i64 {
         self.saved
+    }
+
+    /// What the ledger says of it while it is ours.
+    pub(crate) fn entry(&self) -> LedgerEntry {
+        LedgerEntry {
+            epoch: self.epoch,
+            next_offset: self.saved,
+        }
     }
 
     /// Bytes of records that no checkpoint has taken yet.
@@ -148,6 +164,7 @@ impl<F: Fold> Partition<F> {
             Rejection::new(Reason::Poison, "the fold panicked on this record")
         } else {
             match F::decode(value) {
+                Ok(record) if self.fold.is_due(&record) => return Folded::Due,
                 Ok(record) => {
                     let received = F::received_at(&record);
                     let folded = catch_unwind(AssertUnwindSafe(|| self.fold.apply(record, offset)));
@@ -176,6 +193,47 @@ impl<F: Fold> Partition<F> {
         Folded::Quarantined(reason)
     }
 
+    /// Whether the ledger has everything that is folded, and no checkpoint is under way.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.saved == self.next && self.delta.from() == self.next
+    }
+
+    /// What of its own past the fold has to see before the next record.
+    pub(crate) fn wants(&self) -> <F::Rows as Rows>::Want {
+        self.fold.wants()
+    }
+
+    /// Gives the fold its past, which was read when the ledger had everything, on behalf of the next record. Says what else it
+    /// wants; `None` when the record can be folded.
+    ///
+    /// # Errors
+    /// The panic of a fold: rebuild its state without this record.
+    pub(crate) fn amend(
+        &mut self,
+        past: <F::Rows as Rows>::Past,
+        value: &[u8],
+    ) -> Result<Option<<F::Rows as Rows>::Want>, String> {
+        debug_assert!(self.is_saved(), "the rows are those of the state");
+        let Ok(record) = F::decode(value) else {
+            return Ok(None);
+        };
+        let offset = self.next;
+        let amended = catch_unwind(AssertUnwindSafe(|| self.fold.amend(past, &record, offset)));
+        match amended {
+            Ok(Some(more)) => Ok(Some(more)),
+            Ok(None) => {
+                self.amended = true;
+                // Whoever is told of a revision reads its row.
+                self.live.is_held = true;
+                Ok(None)
+            }
+            Err(panic) => {
+                self.broken = true;
+                Err(panic_text(panic.as_ref()))
+            }
+        }
+    }
+
     /// Makes the state again after a panic at `poison`: `restored` is the state at the ledger's offset, and the records
     /// since then are folded once more. The record itself will be quarantined when it comes again.
     pub(crate) fn rebuild(&mut self, restored: Restored<F>, poison: i64) {
@@ -192,6 +250,8 @@ impl<F: Fold> Partition<F> {
             }
         });
         self.broken = false;
+        self.amended = false;
+        self.live.is_held = false;
         self.poison.insert(poison);
         self.live.reseed = Some(true);
     }
@@ -210,7 +270,8 @@ impl<F: Fold> Partition<F> {
         }
         let rows = self.fold.drain_rows();
         let delta = std::mem::replace(&mut self.delta, Delta::new(self.next));
-        let log = self.log_write(&delta, log);
+        let whole = std::mem::take(&mut self.amended);
+        let log = self.log_write(&delta, if whole { LogTurn::Snapshot } else { log });
         self.live.gone_under_way.append(&mut self.live.gone_new);
         Some(Checkpoint {
             partition: self.id,
@@ -238,6 +299,7 @@ impl<F: Fold> Partition<F> {
     /// The ledger is at `to`.
     pub(crate) fn checkpoint_saved(&mut self, to: i64) {
         self.saved = to;
+        self.live.is_held = false;
         self.poison.retain(|offset| *offset >= to);
         self.live.gone_ready.append(&mut self.live.gone_under_way);
     }
@@ -245,7 +307,7 @@ impl<F: Fold> Partition<F> {
     /// What is to be written to Redis; `None` when it is all there.
     pub(crate) fn begin_flush(&mut self, with_visits: bool) -> Option<Flush> {
         let live = &mut self.live;
-        if self.broken {
+        if self.broken || live.is_held {
             return None;
         }
         let idle = live.flushed == self.next && live.gone_ready.is_empty();

@@ -16,14 +16,7 @@ where
 {
     /// The state of the partition is not to be trusted: it is made again from the ledger, without this record.
     pub(super) fn begin_rebuild(&mut self, polled: Polled<'_>, detail: &str) {
-        error!(
-            kafka.partition = polled.partition,
-            kafka.offset = polled.offset,
-            "{}: the fold panicked at {}:{} ({detail}); rebuilding without it",
-            F::NAME,
-            polled.partition,
-            polled.offset
-        );
+        self.say_panicked(polled.partition, polled.offset, detail);
         if let Some(Slot::Active(partition)) = self.slots.remove(&polled.partition) {
             let waiting = vec![Waiting::from(polled)];
             let rebuilding = Rebuilding {
@@ -36,6 +29,15 @@ where
                 .insert(polled.partition, Slot::Rebuilding(Box::new(rebuilding)));
             self.orders.pause.push(polled.partition);
         }
+    }
+
+    pub(super) fn say_panicked(&self, partition: i32, offset: i64, detail: &str) {
+        error!(
+            kafka.partition = partition,
+            kafka.offset = offset,
+            "{}: the fold panicked at {partition}:{offset} ({detail}); rebuilding without it",
+            F::NAME
+        );
     }
 
     /// Goes on with rebuilding: first no checkpoint of the partition may be under way, then its state is loaded.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use domain::fold::Fold;
+use domain::fold::{Fold, Rows};
 use domain::time::Micros;
 use tokio::task::JoinHandle;
 
 use super::owner::Polled;
 use super::partition::{Partition, Restored};
 use crate::store::ledger::LoadError;
+use crate::store::past::PastError;
 
 /// A partition in the hands of this worker.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Slot<F: Fold> {
     Active(Box<Partition<F>>),
     /// The fold panicked at `poison`; the records since then wait until the state is made again.
     Rebuilding(Box<Rebuilding<F>>),
+    /// The fold has to see rows of its own past; the records since then wait.
+    Amending(Box<Amending<F>>),
     /// It cannot go on without a person, who is told why.
     Stopped { why: String },
 }
@@ -32,6 +35,25 @@ pub(crate) struct Rebuilding<F: Fold> {
     pub(crate) poison: i64,
     pub(crate) task: Option<JoinHandle<Result<Restored<F>, LoadError>>>,
     pub(crate) waiting: Vec<Waiting>,
+}
+
+/// See [`super::amend`].
+#[derive(Debug)]
+pub(crate) struct Amending<F: Fold> {
+    pub(crate) partition: Box<Partition<F>>,
+    pub(crate) stage: Stage<F>,
+    /// The first is the record for which it has to.
+    pub(crate) waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Stage<F: Fold> {
+    /// The ledger is brought to the present offset, so that the rows are those of the state.
+    Saving,
+    /// The rows are read.
+    Reading(JoinHandle<Result<<F::Rows as Rows>::Past, PastError>>),
+    /// The record is folded; the ledger is brought to the offset after it.
+    Settling,
 }
 
 #[derive(Debug)]
@@ -55,6 +77,7 @@ impl<F: Fold> Active<'_, F> {
                 Slot::Active(partition) => Some(&mut **partition),
                 // A checkpoint of it may still be under way; it begins none itself.
                 Slot::Rebuilding(rebuilding) => Some(&mut *rebuilding.partition),
+                Slot::Amending(amending) => Some(&mut *amending.partition),
                 _ => None,
             })
             .collect()

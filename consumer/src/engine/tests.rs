@@ -14,12 +14,17 @@ use super::partition::{Folded, LogTurn, Partition, Restored, snapshot_turn};
 struct Sum {
     total: u64,
     rows: Total,
+    /// It has seen its past for the next `d`.
+    has_seen: bool,
 }
 
 #[derive(Debug, Default, PartialEq)]
 struct Total(Vec<u64>);
 
 impl Rows for Total {
+    type Want = ();
+    type Past = ();
+
     fn absorb(&mut self, newer: Self) {
         self.0.extend(newer.0);
     }
@@ -59,6 +64,17 @@ impl Fold for Sum {
         Outcome::Applied
     }
 
+    fn is_due(&self, record: &u8) -> bool {
+        *record == b'd' && !self.has_seen
+    }
+
+    fn wants(&self) {}
+
+    fn amend(&mut self, (): (), _: &u8, _: i64) -> Option<()> {
+        self.has_seen = true;
+        None
+    }
+
     fn drain_rows(&mut self) -> Total {
         std::mem::take(&mut self.rows)
     }
@@ -89,6 +105,7 @@ impl Fold for Sum {
         Ok(Self {
             total,
             rows: Total::default(),
+            has_seen: false,
         })
     }
 }
@@ -250,6 +267,7 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
         "nothing of a broken state is shown"
     );
     let at_the_ledger = Sum {
+        has_seen: false,
         total: u64::from(b'a'),
         rows: Total::default(),
     };
@@ -315,4 +333,41 @@ fn a_lost_flush_opens_a_new_generation_with_everything() {
     let third = partition.begin_flush(false).unwrap();
     assert!(third.opens && third.verify);
     assert_ne!(third.generation.name, first.generation.name);
+}
+
+#[test]
+fn a_record_that_needs_the_past_waits_for_it_and_the_next_checkpoint_holds_the_whole_state() {
+    let mut partition = acquired_at(0);
+    let fold = |partition: &mut Partition<Sum>, offset, value: &[u8]| {
+        partition.fold(offset, value, |_| unreachable!("it can be decoded"))
+    };
+    assert!(partition.begin_flush(true).is_some());
+    partition.flush_done(1);
+    assert_eq!(
+        fold(&mut partition, 0, b"1"),
+        Folded::Done(Outcome::Applied)
+    );
+    assert_eq!(fold(&mut partition, 1, b"d"), Folded::Due);
+    assert!(!partition.is_saved());
+    let checkpoint = partition.begin_checkpoint(LogTurn::Delta).unwrap();
+    assert!(matches!(checkpoint.log, LogWrite::Delta(_)));
+    assert!(!partition.is_saved(), "it is under way");
+    partition.checkpoint_saved(checkpoint.to);
+    assert!(partition.is_saved());
+    assert_eq!(partition.amend((), b"d"), Ok(None));
+    assert_eq!(
+        fold(&mut partition, 1, b"d"),
+        Folded::Done(Outcome::Applied)
+    );
+    assert!(
+        partition.begin_flush(true).is_none(),
+        "nobody is told before the rows are there"
+    );
+    let checkpoint = partition.begin_checkpoint(LogTurn::Delta).unwrap();
+    assert!(matches!(checkpoint.log, LogWrite::Snapshot(_)));
+    partition.checkpoint_saved(checkpoint.to);
+    assert!(partition.begin_flush(true).is_some());
+    fold(&mut partition, 2, b"1");
+    let next = partition.begin_checkpoint(LogTurn::Delta).unwrap();
+    assert!(matches!(next.log, LogWrite::Delta(_)));
 }

@@ -8,7 +8,7 @@ use domain::rejection::{Reason, Rejection};
 use domain::time::Micros;
 use domain::topic;
 use sqlx::Arguments;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgConnection};
 
 use crate::engine::job::Checkpoint;
 use crate::store::checkpoint::{BindError, RowStatement, without_nul};
@@ -25,6 +25,9 @@ pub(crate) struct DeadLetterFold {
 pub(crate) struct DeadLetterRows(Vec<(i64, DeadLetter)>);
 
 impl Rows for DeadLetterRows {
+    type Want = ();
+    type Past = ();
+
     fn absorb(&mut self, newer: Self) {
         self.0.extend(newer.0);
     }
@@ -59,6 +62,12 @@ impl Fold for DeadLetterFold {
     fn apply(&mut self, record: DeadLetter, offset: i64) -> Outcome {
         self.rows.0.push((offset, record));
         Outcome::Applied
+    }
+
+    fn wants(&self) {}
+
+    fn amend(&mut self, (): (), _record: &DeadLetter, _offset: i64) -> Option<()> {
+        None
     }
 
     fn drain_rows(&mut self) -> DeadLetterRows {
@@ -148,5 +157,9 @@ impl RowStatement for DeadLetterRows {
                 .map(|row| PgTime(row.2.received_at()))
                 .collect::<Vec<_>>(),
         )
+    }
+
+    async fn recall(_connection: &mut PgConnection, (): ()) -> sqlx::Result<()> {
+        Ok(())
     }
 }

@@ -1,18 +1,22 @@
-//! How the rows of the movement fold are written.
+//! How the rows of the movement fold are written, and read back (`past`).
+
+mod past;
 
 use domain::id::DeviceId;
-use domain::movement::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey, VisitRow};
+use domain::movement::{
+    BlockRow, LateRow, MovementRows, PaneRow, Past, SensorRow, UpRow, VisitKey, VisitRow, Want,
+};
 use domain::pane::PaneKey;
 use domain::time::Micros;
 use sqlx::Arguments;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgConnection};
 
 use crate::engine::job::Checkpoint;
 use crate::store::checkpoint::{BindError, RowStatement, without_nul};
 use crate::store::pg_time::PgTime;
 
-/// Columns of the five tables, in the order in which they are bound; the partition comes first in each.
-const VISIT_TYPES: [&str; 13] = [
+/// Columns of the six tables, in the order in which they are bound; the partition comes first in each.
+const VISIT_TYPES: [&str; 14] = [
     "int",
     "timestamptz",
     "text",
@@ -26,9 +30,10 @@ const VISIT_TYPES: [&str; 13] = [
     "bigint",
     "bigint",
     "int",
+    "boolean",
 ];
 const GONE_TYPES: [&str; 5] = ["int", "timestamptz", "text", "text", "text"];
-const PANE_TYPES: [&str; 13] = [
+const PANE_TYPES: [&str; 14] = [
     "int",
     "timestamptz",
     "text",
@@ -42,6 +47,7 @@ const PANE_TYPES: [&str; 13] = [
     "bytea",
     "bigint",
     "int",
+    "boolean",
 ];
 const UP_TYPES: [&str; 4] = ["int", "timestamptz", "text", "bytea"];
 const SENSOR_TYPES: [&str; 6] = [
@@ -52,7 +58,7 @@ const SENSOR_TYPES: [&str; 6] = [
     "timestamptz",
     "timestamptz",
 ];
-const LATE_TYPES: [&str; 9] = [
+const LATE_TYPES: [&str; 10] = [
     "int",
     "timestamptz",
     "text",
@@ -62,7 +68,9 @@ const LATE_TYPES: [&str; 9] = [
     "double precision",
     "double precision",
     "timestamptz",
+    "boolean",
 ];
+const BLOCK_TYPES: [&str; 5] = ["int", "timestamptz", "text", "bigint", "bytea"];
 
 impl RowStatement for MovementRows {
     fn expressions(first: usize) -> String {
@@ -79,7 +87,8 @@ impl RowStatement for MovementRows {
         let panes = pane_expression(&unnest(&PANE_TYPES));
         let sensors = sensor_expressions(&unnest(&UP_TYPES), &unnest(&SENSOR_TYPES));
         let late = late_expression(&unnest(&LATE_TYPES));
-        format!("{visits}{panes}{sensors}{late}")
+        let blocks = block_expression(&unnest(&BLOCK_TYPES));
+        format!("{visits}{panes}{sensors}{late}{blocks}")
     }
 
     fn bind(
@@ -107,7 +116,12 @@ impl RowStatement for MovementRows {
         bind_panes(&rows_of(checkpoints, |rows| &rows.panes), arguments)?;
         bind_up(&rows_of(checkpoints, |rows| &rows.up), arguments)?;
         bind_sensors(&rows_of(checkpoints, |rows| &rows.sensors), arguments)?;
-        bind_late(checkpoints, arguments)
+        bind_late(checkpoints, arguments)?;
+        bind_blocks(checkpoints, arguments)
+    }
+
+    async fn recall(connection: &mut PgConnection, want: Want) -> sqlx::Result<Past> {
+        past::recall(connection, want).await
     }
 }
 
@@ -115,16 +129,16 @@ fn visit_expressions(visits: &str, gone: &str) -> String {
     format!(
         ", visits as (
     insert into visit (entered_at, sensor, traveler_id, traveler_type, left_at, samples, distance,
-        speed_n, speed_sum, speed_min, speed_max, revision)
+        speed_n, speed_sum, speed_min, speed_max, revision, revised)
     select u.entered_at, u.sensor, u.traveler_id, u.traveler_type, u.left_at, u.samples, u.distance,
-        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.revision
+        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.revision, u.revised
     from {visits} as u (partition, entered_at, sensor, traveler_id, traveler_type, left_at, samples, distance,
-        speed_n, speed_sum, speed_min, speed_max, revision)
+        speed_n, speed_sum, speed_min, speed_max, revision, revised)
     join moved using (partition)
     on conflict on constraint visit_pkey do update set
         left_at = excluded.left_at, samples = excluded.samples, distance = excluded.distance,
         speed_n = excluded.speed_n, speed_sum = excluded.speed_sum, speed_min = excluded.speed_min,
-        speed_max = excluded.speed_max, revision = excluded.revision
+        speed_max = excluded.speed_max, revision = excluded.revision, revised = excluded.revised
 ), visits_gone as (
     delete from visit
     using {gone} as u (partition, entered_at, sensor, traveler_id, traveler_type)
@@ -139,16 +153,17 @@ fn pane_expression(panes: &str) -> String {
     format!(
         ", panes as (
     insert into pane (start_at, sensor, traveler_type, entered, present,
-        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision)
+        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision, revised)
     select u.start_at, u.sensor, u.traveler_type, u.entered, u.present,
-        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.sketch, u.changed_offset, u.revision
+        u.speed_n, u.speed_sum, u.speed_min, u.speed_max, u.sketch, u.changed_offset, u.revision, u.revised
     from {panes} as u (partition, start_at, sensor, traveler_type, entered, present,
-        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision)
+        speed_n, speed_sum, speed_min, speed_max, sketch, changed_offset, revision, revised)
     join moved using (partition)
     on conflict on constraint pane_pkey do update set
         entered = excluded.entered, present = excluded.present, speed_n = excluded.speed_n,
         speed_sum = excluded.speed_sum, speed_min = excluded.speed_min, speed_max = excluded.speed_max,
-        sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision
+        sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision,
+        revised = excluded.revised
 )"
     )
 }
@@ -176,11 +191,23 @@ fn sensor_expressions(up: &str, sensors: &str) -> String {
 fn late_expression(late: &str) -> String {
     format!(
         ", late as (
-    insert into late_event (event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at)
-    select u.event_at, u.sensor, u.traveler_id, u.traveler_type, u.event_key, u.x, u.y, u.received_at
-    from {late} as u (partition, event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at)
+    insert into late_event (event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at, amended)
+    select u.event_at, u.sensor, u.traveler_id, u.traveler_type, u.event_key, u.x, u.y, u.received_at, u.amended
+    from {late} as u (partition, event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at, amended)
     join moved using (partition)
     on conflict on constraint late_event_pkey do nothing
+)"
+    )
+}
+
+fn block_expression(blocks: &str) -> String {
+    format!(
+        ", blocks as (
+    insert into sample_block (hour_at, sensor, part, blob)
+    select u.hour_at, u.sensor, u.part, u.blob
+    from {blocks} as u (partition, hour_at, sensor, part, blob)
+    join moved using (partition)
+    on conflict on constraint sample_block_pkey do nothing
 )"
     )
 }
@@ -235,7 +262,8 @@ fn bind_visits(
     column(arguments, rows, |(.., row)| row.speed_sum.0)?;
     column(arguments, rows, |(.., row)| row.speed_min.0)?;
     column(arguments, rows, |(.., row)| row.speed_max.0)?;
-    column(arguments, rows, |(.., row)| int(row.revision))
+    column(arguments, rows, |(.., row)| int(row.revision))?;
+    column(arguments, rows, |(.., row)| row.revised)
 }
 
 fn bind_panes(
@@ -258,7 +286,8 @@ fn bind_panes(
         row.pane.speed.sketch.to_bytes()
     })?;
     column(arguments, rows, |(.., row)| row.changed_offset)?;
-    column(arguments, rows, |(.., row)| int(row.revision))
+    column(arguments, rows, |(.., row)| int(row.revision))?;
+    column(arguments, rows, |(.., row)| row.pane.revised > 0)
 }
 
 fn bind_up(
@@ -309,5 +338,23 @@ fn bind_late(
     column(arguments, &rows, |(_, row)| row.key.0.to_vec())?;
     column(arguments, &rows, |(_, row)| row.x)?;
     column(arguments, &rows, |(_, row)| row.y)?;
-    column(arguments, &rows, |(_, row)| PgTime(row.received_at))
+    column(arguments, &rows, |(_, row)| PgTime(row.received_at))?;
+    column(arguments, &rows, |(_, row)| row.amended)
+}
+
+fn bind_blocks(
+    checkpoints: &[Checkpoint<MovementRows>],
+    arguments: &mut PgArguments,
+) -> Result<(), BindError> {
+    let blocks = |checkpoint: &'_ Checkpoint<MovementRows>| checkpoint.rows.blocks.len();
+    let mut rows: Vec<(i32, &BlockRow)> = Vec::with_capacity(checkpoints.iter().map(blocks).sum());
+    for checkpoint in checkpoints {
+        let of_it = checkpoint.rows.blocks.iter();
+        rows.extend(of_it.map(|row| (checkpoint.partition, row)));
+    }
+    column(arguments, &rows, |(partition, _)| *partition)?;
+    column(arguments, &rows, |(_, row)| PgTime(row.hour))?;
+    column(arguments, &rows, |(_, row)| without_nul(&row.sensor.0))?;
+    column(arguments, &rows, |(_, row)| row.part)?;
+    column(arguments, &rows, |(_, row)| row.bytes.as_slice())
 }

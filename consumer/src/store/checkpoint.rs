@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use domain::fold::Rows;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::{Arguments, AssertSqlSafe, Row};
 
 use super::ledger::Ledger;
@@ -27,6 +27,12 @@ pub(crate) trait RowStatement: Rows {
     /// When a value cannot be encoded.
     fn bind(checkpoints: &[Checkpoint<Self>], arguments: &mut PgArguments)
     -> Result<(), BindError>;
+
+    /// Reads what a fold wants to see of its own past.
+    fn recall(
+        connection: &mut PgConnection,
+        want: Self::Want,
+    ) -> impl Future<Output = sqlx::Result<Self::Past>> + Send;
 }
 
 /// A value that cannot be encoded.

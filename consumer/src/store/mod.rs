@@ -5,5 +5,6 @@ pub(crate) mod ledger;
 pub(crate) mod live;
 pub mod origin;
 pub(crate) mod partitions;
+pub(crate) mod past;
 pub(crate) mod pause;
 pub(crate) mod pg_time;

@@ -54,10 +54,6 @@ impl Leaving {
             .extend_from_slice(samples);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.samples.is_empty() && self.signs.is_empty()
-    }
-
     /// Packs everything into blocks, one for each hour of event time.
     pub(super) fn pack(&mut self, types: &[TravelerType]) -> BTreeMap<Micros, Vec<u8>> {
         let mut hours: BTreeMap<Micros, Block> = BTreeMap::new();
@@ -258,7 +254,7 @@ mod tests {
             leaving.signs = signs.iter().map(|(at, online)| (Micros(*at), *online)).collect();
             let kept = leaving.clone();
             let blocks = leaving.pack(&types);
-            prop_assert!(leaving.is_empty());
+            prop_assert_eq!(&leaving, &Leaving::default());
             let mut back = Leaving::default();
             for (hour, bytes) in blocks {
                 let block = Block::from_bytes(hour, &bytes, |_, _, _| true).unwrap();

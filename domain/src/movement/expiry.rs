@@ -60,7 +60,12 @@ impl Sensor {
     }
 
     /// Drops the panes that are final; what is due of them is written first.
-    pub(super) fn expire_panes(&mut self, horizon: Micros, idle_gap: Span, rows: &mut MovementRows) {
+    pub(super) fn expire_panes(
+        &mut self,
+        horizon: Micros,
+        idle_gap: Span,
+        rows: &mut MovementRows,
+    ) {
         let final_before = horizon;
         while let Some((&slot, _)) = self.panes.by_slot.first_key_value()
             && slot.0 + PANE <= final_before

@@ -151,8 +151,9 @@ impl Sensor {
         for (kind, traveler) in self.late_travelers() {
             let of_it = self.runs((kind, traveler), recalled, config.idle_gap);
             let touches = self.touches_memory(&of_it, config);
-            let is_broken =
-                |run: &&Run| run.matters(touches) && !Self::is_whole(run, recalled, config.idle_gap);
+            let is_broken = |run: &&Run| {
+                run.matters(touches) && !Self::is_whole(run, recalled, config.idle_gap)
+            };
             let broken: Vec<Run> = of_it.iter().filter(is_broken).copied().collect();
             // A visit in memory cannot be put together without its beginning, so nothing near it is touched.
             let in_memory = touches && !broken.is_empty();

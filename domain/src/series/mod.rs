@@ -49,6 +49,8 @@ pub struct Totals {
     pub exits: u64,
     /// Distinct visits that touch it.
     pub present: u64,
+    /// How many of its panes changed after they were final.
+    pub revised: u64,
     /// Its speed samples; `None` when there is none.
     pub speeds: Option<Speeds>,
 }

@@ -17,6 +17,7 @@ pub(super) struct Slide<'a> {
     first: usize,
     after: usize,
     entered: u64,
+    revised: u64,
     speed_n: u64,
     /// nm/s. Wide enough for a day of broken sensors.
     speed_sum: i128,
@@ -34,6 +35,7 @@ impl<'a> Slide<'a> {
             first: 0,
             after: 0,
             entered: 0,
+            revised: 0,
             speed_n: 0,
             speed_sum: 0,
             minima: VecDeque::new(),
@@ -60,6 +62,7 @@ impl<'a> Slide<'a> {
             entries: self.entered,
             exits: present.saturating_sub(u64::from(stay)),
             present,
+            revised: self.revised,
             speeds: self.speeds(),
         }
     }
@@ -80,6 +83,7 @@ impl<'a> Slide<'a> {
         let pane = self.panes[index].1;
         self.after += 1;
         self.entered += u64::from(pane.entered);
+        self.revised += u64::from(pane.revised);
         let speed = &pane.speed;
         if speed.n == 0 {
             return;
@@ -112,6 +116,7 @@ impl<'a> Slide<'a> {
         let pane = self.panes[index].1;
         self.first += 1;
         self.entered -= u64::from(pane.entered);
+        self.revised -= u64::from(pane.revised);
         let speed = &pane.speed;
         if speed.n == 0 {
             return;

@@ -177,6 +177,7 @@ export const de: Catalogue = {
   stateLive: 'noch offen',
   stateProvisional: 'trifft noch ein',
   stateFinal: 'endgültig',
+  stateRevised: 'nachträglich berichtigt',
   earlier: 'Früher',
   later: 'Später',
   rowsOf: 'Zeilen {from} bis {to} von {total}',

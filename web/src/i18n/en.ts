@@ -181,6 +181,7 @@ export const en = {
   stateLive: 'still open',
   stateProvisional: 'still arriving',
   stateFinal: 'final',
+  stateRevised: 'revised since',
   earlier: 'Earlier',
   later: 'Later',
   rowsOf: 'rows {from} to {to} of {total}',

@@ -70,6 +70,7 @@ export function trustColumns(windows: Windows, { t, f }: Speech): TableColumn[] 
     live: t('stateProvisional'),
     provisional: t('stateProvisional'),
     final: t('stateFinal'),
+    revised: t('stateRevised'),
   };
   return [
     { head: t('coverage'), number: true, cell: (i) => f.percent(windows.coverage[i] ?? 0) },

@@ -85,7 +85,7 @@ impl Reading {
         let mut missing: Option<Range<Micros>> = None;
         let mut hour = is_final.start;
         while hour < is_final.end {
-            if let Some(strips) = app.hours.get(&key, hour) {
+            if let Some(strips) = app.hours.get(&key, hour, &app.mirror) {
                 self.add_strips(&strips);
                 self.load_hours(app, filter, &key, missing.take()).await?;
             } else {
@@ -139,7 +139,7 @@ impl Reading {
         read.map_err(|cause| refused(&cause))?;
         for (hour, strips) in strips {
             self.add_strips(&strips);
-            app.hours.put(key, hour, Arc::new(strips));
+            app.hours.put(key, hour, Arc::new(strips), self.version);
         }
         Ok(())
     }

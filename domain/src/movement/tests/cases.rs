@@ -77,7 +77,10 @@ fn a_copy_of_an_event_that_is_final_changes_nothing_and_is_no_late_event() {
     let before = folded(&plain(&samples));
     samples.push((1, 5, 3, 9, 9));
     let after = folded(&plain(&samples));
-    assert_eq!((&after.visits, &after.panes), (&before.visits, &before.panes));
+    assert_eq!(
+        (&after.visits, &after.panes),
+        (&before.visits, &before.panes)
+    );
     assert!(after.late.is_empty());
 }
 
@@ -135,10 +138,7 @@ fn ticks_close_a_silent_sensor_and_do_not_make_it_late_on_its_return() {
     assert_eq!(fold.apply(position((1, 100, 2, 0, 0)), 3), Outcome::Applied);
     let days = 3 * 864_000;
     fold.apply(tick(days), 4);
-    assert_eq!(
-        fold.apply(position((1, 200, 3, 0, 0)), 5),
-        Outcome::TooLate
-    );
+    assert_eq!(fold.apply(position((1, 200, 3, 0, 0)), 5), Outcome::TooLate);
 }
 
 #[test]

@@ -32,7 +32,11 @@ impl Store {
             let is_it = |known: &&BlockRow| {
                 (&known.sensor, known.hour, known.part) == (&block.sensor, block.hour, block.part)
             };
-            assert_eq!(self.blocks.iter().find(is_it), None, "a block is written once");
+            assert_eq!(
+                self.blocks.iter().find(is_it),
+                None,
+                "a block is written once"
+            );
         }
         self.blocks.extend(rows.blocks);
     }
@@ -102,16 +106,13 @@ impl Store {
                 },
             )
         });
-        let panes = self
-            .panes
-            .iter()
-            .map(|(key, row)| {
-                let pane = Pane {
-                    revised: 0,
-                    ..row.pane.clone()
-                };
-                (key.clone(), pane)
-            });
+        let panes = self.panes.iter().map(|(key, row)| {
+            let pane = Pane {
+                revised: 0,
+                ..row.pane.clone()
+            };
+            (key.clone(), pane)
+        });
         let up = self.up.iter().flat_map(|((_, hour), row)| {
             (0..HOUR_BYTES * 8)
                 .filter(|pane| row.bits[pane / 8] & 1 << (pane % 8) != 0)
