@@ -7,7 +7,7 @@ use domain::fold::Fold;
 use domain::id::DeviceId;
 use domain::live::{Frame, FrameWrite, LiveKeys, LiveMap, LiveWrite};
 use domain::movement::{
-    MovementConfig, MovementFold, MovementRows, PaneRow, SensorRow, VisitKey, VisitRow,
+    MovementConfig, MovementFold, MovementRows, PaneRow, Past, SensorRow, VisitKey, VisitRow,
 };
 use domain::pane::PaneKey;
 use domain::time::{Micros, Span};
@@ -106,8 +106,25 @@ impl Owner {
         self.apply("", at, Body::Tick);
     }
 
-    fn apply(&mut self, sensor: &str, at: Micros, body: Body) {
-        let event = Event {
+    /// Folds the gateway's clock, and with it the events that came late, into panes of which there are no rows yet.
+    pub(crate) async fn amending_tick(&mut self, at: Micros) {
+        self.checkpoint().await;
+        let tick = self.event("", at, Body::Tick);
+        assert!(self.fold.is_due(&tick), "an event came late");
+        let mut wanted = Some(self.fold.wants());
+        while let Some(want) = wanted {
+            let past = Past {
+                want,
+                ..Past::default()
+            };
+            wanted = self.fold.amend(past, &tick, self.next_offset);
+        }
+        self.tick(at);
+        self.checkpoint().await;
+    }
+
+    fn event(&self, sensor: &str, at: Micros, body: Body) -> Event {
+        Event {
             device: sensor.into(),
             event_time: at,
             received_at: at,
@@ -115,7 +132,11 @@ impl Owner {
             key: EventKey::from_event_id(&format!("{}-{}", self.partition, self.next_offset)),
             has_event_id: true,
             body,
-        };
+        }
+    }
+
+    fn apply(&mut self, sensor: &str, at: Micros, body: Body) {
+        let event = self.event(sensor, at, body);
         self.newest_received = self.newest_received.max(MovementFold::received_at(&event));
         self.fold.apply(event, self.next_offset);
         self.next_offset += 1;
@@ -253,11 +274,11 @@ async fn write_rows(transaction: &mut PgTransaction<'_>, rows: MovementRows) {
 async fn write_pane(transaction: &mut PgTransaction<'_>, key: PaneKey, row: PaneRow) {
     let speed = row.pane.speed;
     let statement = format!(
-        "insert into pane values ({}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        "insert into pane values ({}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         on conflict (start_at, sensor, traveler_type) do update set
             entered = excluded.entered, present = excluded.present, speed_n = excluded.speed_n,
             speed_sum = excluded.speed_sum, speed_min = excluded.speed_min, speed_max = excluded.speed_max,
-            sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision",
+            sketch = excluded.sketch, changed_offset = excluded.changed_offset, revision = excluded.revision, revised = excluded.revised",
         instant(1)
     );
     sqlx::query(AssertSqlSafe(statement))
@@ -273,6 +294,7 @@ async fn write_pane(transaction: &mut PgTransaction<'_>, key: PaneKey, row: Pane
         .bind(speed.sketch.to_bytes())
         .bind(row.changed_offset)
         .bind(row.revision.cast_signed())
+        .bind(row.pane.revised > 0)
         .execute(&mut **transaction)
         .await
         .unwrap();
@@ -293,7 +315,7 @@ async fn write_visit(transaction: &mut PgTransaction<'_>, key: VisitKey, row: Op
         .unwrap();
     let Some(row) = row else { return };
     let statement = format!(
-        "insert into visit values ({}, $2, $3, $4, {}, $6, $7, $8, $9, $10, $11, 0)",
+        "insert into visit values ({}, $2, $3, $4, {}, $6, $7, $8, $9, $10, $11, 0, $12)",
         instant(1),
         instant(5)
     );
@@ -309,6 +331,7 @@ async fn write_visit(transaction: &mut PgTransaction<'_>, key: VisitKey, row: Op
         .bind(row.speed_sum.0)
         .bind(row.speed_min.0)
         .bind(row.speed_max.0)
+        .bind(row.revised)
         .execute(&mut **transaction)
         .await
         .unwrap();

@@ -509,11 +509,11 @@ export interface components {
          * @description How settled a point is.
          *
          *     `live`: its window is not over, or not long enough ago for its visits to have ended, so its
-         *     exits are null. `provisional`: it has settled; late events may still change it. `final`: no event changes it any more,
-         *     unless it comes from a sensor that was not heard of for an hour.
+         *     exits are null. `provisional`: it has settled; late events may still change it. `final`: what came in time is in it; only
+         *     an event that comes very late, within 48 h, changes it. `revised`: it was final, and such an event has changed it.
          * @enum {string}
          */
-        PointState: "live" | "provisional" | "final";
+        PointState: "live" | "provisional" | "final" | "revised";
         /** @description A problem document (RFC 9457). */
         Problem: {
             component?: components["schemas"]["Component"] | null;
@@ -1102,7 +1102,7 @@ export interface components {
          * @description How settled a visit is.
          * @enum {string}
          */
-        VisitState: "live" | "provisional" | "final";
+        VisitState: "live" | "provisional" | "final" | "revised";
         /** @description A place. */
         Zone: {
             /**
