@@ -1,6 +1,6 @@
 //! The engine: exactly-once effects for any fold.
 //!
-//! - `partition`, `job`, `delta`: every decision, without a client;
+//! - `partition`, `job`, `delta`, `saving`, `work`: every decision, without a client;
 //! - `owner`, `slot`, `rebuild`: the partitions of one worker, taken over, handed back, and made again after a panic;
 //! - `duties`: flushes and checkpoints under way;
 //! - `member`, `rebalance`: one OS thread = one Kafka consumer = one member of the group;
@@ -17,8 +17,10 @@ pub(crate) mod owner;
 pub(crate) mod partition;
 mod rebalance;
 mod rebuild;
+pub(crate) mod saving;
 mod slot;
 pub(crate) mod watch;
+pub(crate) mod work;
 
 #[cfg(test)]
 mod tests;

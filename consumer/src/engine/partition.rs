@@ -58,8 +58,8 @@ struct Live {
     /// The generation that this owner writes; `None` before the first flush.
     generation: Option<Generation>,
     counter: u64,
-    /// The next flush opens a new generation. `Some(true)`: only after the ledger confirmed the epoch.
-    reseed: Option<bool>,
+    /// The next flush opens a new generation.
+    reseed: bool,
     flushed: i64,
     /// Whether open visits changed since they were shown.
     visits_behind: bool,
@@ -111,7 +111,7 @@ impl<F: Fold> Partition<F> {
             poison: BTreeSet::new(),
             broken: false,
             live: Live {
-                reseed: Some(false),
+                reseed: true,
                 flushed: restored.next,
                 ..Live::default()
             },
@@ -193,7 +193,7 @@ impl<F: Fold> Partition<F> {
         });
         self.broken = false;
         self.poison.insert(poison);
-        self.live.reseed = Some(true);
+        self.live.reseed = true;
     }
 
     /// How many bytes of deltas the next snapshot would replace, if they have outgrown the last one: so the cost of
@@ -249,12 +249,12 @@ impl<F: Fold> Partition<F> {
             return None;
         }
         let idle = live.flushed == self.next && live.gone_ready.is_empty();
-        if live.reseed.is_none() && idle && !(with_visits && live.visits_behind) {
+        if !live.reseed && idle && !(with_visits && live.visits_behind) {
             return None;
         }
-        let verify = live.reseed.take();
-        let (writes, generation) = match (verify, &live.generation) {
-            (None, Some(generation)) => {
+        let reseeds = std::mem::take(&mut live.reseed);
+        let (writes, generation) = match &live.generation {
+            Some(generation) if !reseeds => {
                 let (mut gone, writes): (Vec<_>, Vec<_>) = self
                     .fold
                     .drain_live(with_visits)
@@ -285,7 +285,6 @@ impl<F: Fold> Partition<F> {
             partition: self.id,
             epoch: self.epoch,
             opens: generation.seq == 0,
-            verify: verify == Some(true),
             generation,
             writes,
             next_offset: self.next,
@@ -301,9 +300,9 @@ impl<F: Fold> Partition<F> {
         }
     }
 
-    /// The flush does not stand in Redis: the next one writes everything, once the ledger confirmed that we are the owner.
+    /// The flush does not stand in Redis: the next one writes everything.
     pub(crate) fn flush_lost(&mut self) {
-        self.live.reseed = Some(true);
+        self.live.reseed = true;
     }
 }
 

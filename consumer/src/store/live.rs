@@ -12,7 +12,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, RedisResult, cmd};
 
 use super::ledger::Ledger;
-use crate::engine::job::{Flush, Generation, Header, Permission, judge_header};
+use crate::engine::job::{Flush, Flushed, Generation, Header, asks_ledger, judge_flush};
 
 /// How long values of a generation stay when nobody writes them any more.
 const TTL_SECONDS: i64 = 2 * 24 * 3600;
@@ -33,17 +33,6 @@ pub(crate) struct LiveStore {
     pub(crate) topic: String,
     pub(crate) fold_version: i32,
     pub(crate) ledger: Ledger,
-}
-
-/// What became of a flush.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flushed {
-    /// It stands, as this number of its generation.
-    Done(u64),
-    /// It does not stand; everything is to be written anew.
-    Lost,
-    /// The ledger says that another owner has the partition.
-    Fenced,
 }
 
 /// Writes flushes over `connection` (made when there is none); says of each partition what became of it. The connection
@@ -105,15 +94,11 @@ impl LiveStore {
         let mut outcomes = Vec::with_capacity(flushes.len());
         let mut writing = false;
         for (((flush, keys), header), owned) in flushes.iter().zip(&keys).zip(&headers).zip(owned) {
-            let outcome = match (judge_header(flush, header.as_ref()), owned) {
-                (Permission::Write, _) | (Permission::WriteIfOwner, Some(true)) => {
-                    self.queue(&mut pipeline, keys, flush, header.as_ref());
-                    writing = true;
-                    Flushed::Done(flush.generation.seq + 1)
-                }
-                (Permission::WriteIfOwner, Some(false)) => Flushed::Fenced,
-                (Permission::WriteIfOwner, None) | (Permission::Reseed, _) => Flushed::Lost,
-            };
+            let outcome = judge_flush(flush, header.as_ref(), owned);
+            if matches!(outcome, Flushed::Done(_)) {
+                self.queue(&mut pipeline, keys, flush, header.as_ref());
+                writing = true;
+            }
             outcomes.push((flush.partition, outcome));
         }
         if !writing {
@@ -136,9 +121,7 @@ impl LiveStore {
         let ask: Vec<i32> = flushes
             .iter()
             .zip(headers)
-            .filter(|(flush, header)| {
-                judge_header(flush, header.as_ref()) == Permission::WriteIfOwner
-            })
+            .filter(|(flush, header)| asks_ledger(flush, header.as_ref()))
             .map(|(flush, _)| flush.partition)
             .collect();
         if ask.is_empty() {
