@@ -23,4 +23,6 @@ pub(crate) mod watch;
 pub(crate) mod work;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
