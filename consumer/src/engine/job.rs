@@ -71,11 +71,13 @@ pub(crate) fn judge_checkpoint(epoch: i64, from: i64, to: i64, ledger: LedgerEnt
     }
 }
 
-/// A generation of live values and the number of its last flush.
+/// A generation of live values, the number of its last flush, and how many fields its maps held after it: if Redis let go
+/// of one of them, its header says nothing of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) name: String,
     pub(crate) seq: u64,
+    pub(crate) fields: u64,
 }
 
 /// Live values that are to stand in Redis.
@@ -127,8 +129,8 @@ fn judge_header(flush: &Flush, header: Option<&Header>) -> Permission {
 /// What became of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushed {
-    /// It stands, as this number of its generation.
-    Done(u64),
+    /// It stands, as this number of its generation, whose maps hold so many fields now.
+    Done { seq: u64, fields: u64 },
     /// It does not stand; everything is to be written anew.
     Lost,
     /// The ledger says that another owner has the partition.
@@ -140,15 +142,17 @@ pub(crate) fn asks_ledger(flush: &Flush, header: Option<&Header>) -> bool {
     judge_header(flush, header) == Permission::WriteIfOwner
 }
 
-/// Judges what becomes of a flush: it may be written only if it is [`Flushed::Done`]. `owned` is what the ledger says
-/// where it has to be asked, `None` when it cannot be reached.
-pub(crate) fn judge_flush(flush: &Flush, header: Option<&Header>, owned: Option<bool>) -> Flushed {
+/// What becomes of a flush that may not be written; `None` says that it may. `owned` is what the ledger says where it has
+/// to be asked, `None` when it cannot be reached.
+pub(crate) fn judge_flush(
+    flush: &Flush,
+    header: Option<&Header>,
+    owned: Option<bool>,
+) -> Option<Flushed> {
     match (judge_header(flush, header), owned) {
-        (Permission::Write, _) | (Permission::WriteIfOwner, Some(true)) => {
-            Flushed::Done(flush.generation.seq + 1)
-        }
-        (Permission::WriteIfOwner, Some(false)) => Flushed::Fenced,
-        (Permission::WriteIfOwner, None) | (Permission::Reseed, _) => Flushed::Lost,
+        (Permission::Write, _) | (Permission::WriteIfOwner, Some(true)) => None,
+        (Permission::WriteIfOwner, Some(false)) => Some(Flushed::Fenced),
+        (Permission::WriteIfOwner, None) | (Permission::Reseed, _) => Some(Flushed::Lost),
     }
 }
 
@@ -174,6 +178,7 @@ mod tests {
             generation: Generation {
                 name: "3-1".to_owned(),
                 seq,
+                fields: 5,
             },
             opens,
             writes: Vec::new(),
@@ -189,6 +194,7 @@ mod tests {
             generation: Generation {
                 name: name.to_owned(),
                 seq,
+                fields: 5,
             },
         }
     }
@@ -198,6 +204,9 @@ mod tests {
         let judge = |header: Option<Header>| judge_header(&flush(false, 7), header.as_ref());
         assert_eq!(judge(Some(header(3, "3-1", 7))), Permission::Write);
         assert_eq!(judge(None), Permission::Reseed, "wiped");
+        let mut evicted = header(3, "3-1", 7);
+        evicted.generation.fields = 2;
+        assert_eq!(judge(Some(evicted)), Permission::Reseed, "a map is gone");
         assert_eq!(
             judge(Some(header(3, "3-1", 6))),
             Permission::Reseed,
@@ -215,9 +224,13 @@ mod tests {
         for header in [None, Some(header(2, "2-5", 9)), Some(header(4, "4-1", 1))] {
             let judge = |owned| judge_flush(&flush(true, 0), header.as_ref(), owned);
             assert!(asks_ledger(&flush(true, 0), header.as_ref()));
-            assert_eq!(judge(Some(true)), Flushed::Done(1));
-            assert_eq!(judge(Some(false)), Flushed::Fenced);
-            assert_eq!(judge(None), Flushed::Lost, "the ledger cannot be asked");
+            assert_eq!(judge(Some(true)), None);
+            assert_eq!(judge(Some(false)), Some(Flushed::Fenced));
+            assert_eq!(
+                judge(None),
+                Some(Flushed::Lost),
+                "the ledger cannot be asked"
+            );
         }
     }
 }

@@ -274,7 +274,8 @@ impl<F: Fold> Partition<F> {
                 live.gone_ready.clear();
                 live.counter += 1;
                 let name = format!("{}-{}", self.epoch, live.counter);
-                let generation = Generation { name, seq: 0 };
+                let (seq, fields) = (0, 0);
+                let generation = Generation { name, seq, fields };
                 live.generation = Some(generation.clone());
                 (self.fold.all_live(), generation)
             }
@@ -293,10 +294,11 @@ impl<F: Fold> Partition<F> {
         })
     }
 
-    /// The flush stands in Redis as number `seq` of its generation.
-    pub(crate) fn flush_done(&mut self, seq: u64) {
+    /// The flush stands in Redis as number `seq` of its generation, whose maps hold so many fields now.
+    pub(crate) fn flush_done(&mut self, seq: u64, fields: u64) {
         if let Some(generation) = &mut self.live.generation {
             generation.seq = seq;
+            generation.fields = fields;
         }
     }
 

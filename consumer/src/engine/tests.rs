@@ -283,7 +283,7 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
 fn a_field_leaves_the_live_view_only_after_postgres_has_its_rows() {
     let mut partition = acquired_at(0);
     partition.begin_flush(false).unwrap();
-    partition.flush_done(1);
+    partition.flush_done(1, 1);
     fold(&mut partition, 0, b"a");
     let gone = |partition: &mut Partition<Sum>| {
         partition.begin_flush(false).map(|flush| {
@@ -306,7 +306,7 @@ fn a_lost_flush_opens_a_new_generation_with_everything() {
     let mut partition = acquired_at(0);
     let first = partition.begin_flush(false).unwrap();
     assert!(first.opens);
-    partition.flush_done(1);
+    partition.flush_done(1, 1);
     fold(&mut partition, 0, b"a");
     let second = partition.begin_flush(false).unwrap();
     assert!(!second.opens);

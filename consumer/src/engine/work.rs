@@ -127,7 +127,7 @@ fn settle_flush<F: Fold>(
             continue;
         };
         match outcome {
-            Flushed::Done(seq) => partition.flush_done(*seq),
+            Flushed::Done { seq, fields } => partition.flush_done(*seq, *fields),
             Flushed::Lost => partition.flush_lost(),
             Flushed::Fenced => news.failure = Some(format!("partition {id} has another owner")),
         }

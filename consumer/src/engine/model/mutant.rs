@@ -51,6 +51,7 @@ pub(super) enum Mutant {
     RedisAhead,
     HeaderUnchecked,
     SequenceUnchecked,
+    MapsUncounted,
     DedupeOutside,
     DedupeForgotten,
     NoDedupe,
@@ -69,7 +70,7 @@ pub(super) enum Mutant {
 }
 
 /// Every mutant, what it does, and who catches it.
-pub(super) const MUTANTS: [(Mutant, &str, Check); 22] = [
+pub(super) const MUTANTS: [(Mutant, &str, Check); 23] = [
     (
         Mutant::CommitBeforeCheckpoint,
         "commit before checkpoint",
@@ -103,6 +104,11 @@ pub(super) const MUTANTS: [(Mutant, &str, Check); 22] = [
     (
         Mutant::SequenceUnchecked,
         "a header that went back is accepted",
+        Check::I2,
+    ),
+    (
+        Mutant::MapsUncounted,
+        "an evicted map goes unnoticed",
         Check::I2,
     ),
     (Mutant::DedupeOutside, "dedupe outside the state", Check::I1),

@@ -65,9 +65,8 @@ impl Redis {
 
     pub(super) fn watch(&self, partitions: Vec<usize>) -> Look {
         let keys = |partition: &usize| &self.partitions[*partition];
-        let header = |keys: &Keys| keys.header.as_ref().map(|(header, _)| header.clone());
         Look {
-            headers: partitions.iter().map(keys).map(header).collect(),
+            headers: partitions.iter().map(keys).map(Keys::found).collect(),
             touched: partitions.iter().map(|id| keys(id).touched).collect(),
             restarts: self.restarts,
             partitions,
@@ -82,6 +81,13 @@ impl Redis {
 }
 
 impl Keys {
+    /// The header, and how much its maps hold.
+    fn found(&self) -> Option<Header> {
+        let (mut header, _) = self.header.clone()?;
+        header.generation.fields = self.current().map_or(0, fields);
+        Some(header)
+    }
+
     pub(super) fn evict_header(&mut self) {
         if self.header.take().is_some() {
             self.touched += 1;
@@ -92,6 +98,7 @@ impl Keys {
     pub(super) fn evict_map(&mut self, map: LiveMap) {
         if let Some(view) = self.current_mut() {
             view.retain(|(of, _), _| *of != map);
+            self.touched += 1;
         }
     }
 
@@ -106,8 +113,8 @@ impl Keys {
         self.generations.get_mut(&header.generation.name)
     }
 
-    /// The commands that `LiveStore::queue` puts into `MULTI`.
-    pub(super) fn apply(&mut self, flush: &Flush) {
+    /// The commands that `LiveStore::queue` puts into `MULTI`; says how many fields there are then.
+    pub(super) fn apply(&mut self, flush: &Flush) -> u64 {
         let mut generation = flush.generation.clone();
         let view = self.generations.entry(generation.name.clone()).or_default();
         for write in &flush.writes {
@@ -117,6 +124,7 @@ impl Keys {
                 None => view.remove(&field),
             };
         }
+        let fields = fields(view);
         generation.seq += 1;
         let header = Header {
             epoch: flush.epoch,
@@ -124,5 +132,10 @@ impl Keys {
         };
         self.header = Some((header, flush.next_offset));
         self.touched += 1;
+        fields
     }
+}
+
+fn fields(view: &View) -> u64 {
+    view.len().try_into().unwrap()
 }

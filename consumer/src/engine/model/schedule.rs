@@ -89,7 +89,11 @@ fn step((kind, a, b, c): (u8, u8, u8, u8)) -> Step {
         240..242 => Step::Wipe,
         242..245 => Step::SaveRedis,
         245..247 => Step::RestartRedis,
-        247..251 => Step::EvictHeader { partition },
+        247..249 => Step::EvictHeader { partition },
+        249..251 => Step::EvictMap {
+            partition,
+            is_sensors: c.is_multiple_of(2),
+        },
         251..253 => Step::BackUpPostgres,
         253..255 => Step::RestorePostgres,
         255 => Step::Settle { owner },

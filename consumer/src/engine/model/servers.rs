@@ -167,16 +167,17 @@ impl<S: Subject> Servers<S> {
         self.check(Check::I5, others.is_empty(), || format!("{others:?}"));
     }
 
-    /// Redis runs `EXEC`; says whether it wrote.
-    pub(super) fn exec(&mut self, look: &Look, shown: &[Shown]) -> bool {
+    /// Redis runs `EXEC`; says how many fields there are then, or `None` when it did nothing.
+    pub(super) fn exec(&mut self, look: &Look, shown: &[Shown]) -> Option<Vec<u64>> {
         if !self.is(Mutant::HeaderUnchecked) && !self.redis.is_as_seen(look) {
-            return false;
+            return None;
         }
+        let mut fields = Vec::new();
         for shown in shown {
             let id = index(shown.flush.partition);
             let keys = &mut self.redis.partitions[id];
             let before = keys.generations.get(&shown.flush.generation.name).cloned();
-            keys.apply(&shown.flush);
+            fields.push(keys.apply(&shown.flush));
             keys.holder = shown.holder;
             if self.is(Mutant::GoneBeforeRows) {
                 self.drop_gone(id, shown.flush.next_offset);
@@ -194,7 +195,7 @@ impl<S: Subject> Servers<S> {
                 self.check_view(id, &before.unwrap_or_default());
             }
         }
-        true
+        Some(fields)
     }
 
     /// Redis starts anew. In an old copy an owner of the past may find its own header, and goes on until the present one

@@ -98,10 +98,10 @@ impl<S: Subject> Tasks<S> {
                 task.owned = Some(owned(&servers, &task.flushes, look, fate));
             }
             (Some(look), Some(owned)) => {
-                let outcomes = judge(&servers, &task.flushes, look, owned);
-                let shown = task.shown(&outcomes, &self.holds);
+                let judged = judge(&servers, &task.flushes, look, owned);
+                let shown = task.shown(&judged, &self.holds);
                 let look = look.clone();
-                task.exec(&mut servers, look, shown, (outcomes, fate));
+                task.exec(&mut servers, look, shown, (judged, fate));
             }
         }
         drop(servers);
@@ -179,18 +179,21 @@ fn judge<S: Subject>(
     flushes: &[Rc<Flush>],
     look: &Look,
     owned: &[Option<bool>],
-) -> Vec<(i32, Flushed)> {
+) -> Vec<(i32, Option<Flushed>)> {
     let judged = flushes.iter().zip(&look.headers).zip(owned);
     judged
         .map(|((flush, header), owned)| {
             let mut header = header.clone();
-            if servers.is(Mutant::SequenceUnchecked)
-                && let Some(header) = &mut header
-            {
-                header.generation.seq = flush.generation.seq;
+            if let Some(header) = &mut header {
+                let (found, ours) = (&mut header.generation, &flush.generation);
+                if servers.is(Mutant::SequenceUnchecked) && found.seq != ours.seq {
+                    (found.seq, found.fields) = (ours.seq, ours.fields);
+                } else if servers.is(Mutant::MapsUncounted) {
+                    found.fields = ours.fields;
+                }
             }
             let outcome = if servers.is(Mutant::HeaderUnchecked) && !flush.opens {
-                Flushed::Done(flush.generation.seq + 1)
+                None
             } else {
                 judge_flush(flush, header.as_ref(), *owned)
             };
@@ -206,10 +209,10 @@ impl Flushing {
     }
 
     /// What is to be written.
-    fn shown(&self, outcomes: &[(i32, Flushed)], holds: &BTreeMap<i32, Hold>) -> Vec<Shown> {
-        let judged = self.flushes.iter().zip(outcomes);
+    fn shown(&self, judged: &[(i32, Option<Flushed>)], holds: &BTreeMap<i32, Hold>) -> Vec<Shown> {
+        let judged = self.flushes.iter().zip(judged);
         judged
-            .filter(|(_, (_, outcome))| matches!(outcome, Flushed::Done(_)))
+            .filter(|(_, (_, outcome))| outcome.is_none())
             .map(|(flush, _)| {
                 let (holder, restores) = hold(holds, flush.partition);
                 Shown {
@@ -226,25 +229,35 @@ impl Flushing {
         servers: &mut Servers<S>,
         look: Look,
         shown: Vec<Shown>,
-        (outcomes, fate): (Vec<(i32, Flushed)>, Fate),
+        (judged, fate): (Vec<(i32, Option<Flushed>)>, Fate),
     ) {
-        if shown.is_empty() {
-            self.outcomes = Some(outcomes);
-            return;
-        }
-        let is_written = match fate {
-            Fate::Fine | Fate::ReplyLost => servers.exec(&look, &shown),
+        let fields = match fate {
+            _ if shown.is_empty() => Some(Vec::new()),
+            Fate::Fine => servers.exec(&look, &shown),
+            Fate::ReplyLost => {
+                servers.exec(&look, &shown);
+                None
+            }
             Fate::Late => {
                 servers.wire.push(Sent::Exec(look, shown));
-                false
+                None
             }
-            Fate::Down => false,
+            Fate::Down => None,
         };
-        if is_written && fate == Fate::Fine {
-            self.outcomes = Some(outcomes);
+        let Some(fields) = fields else {
+            self.lose();
             return;
-        }
-        self.lose();
+        };
+        let mut fields = fields.into_iter();
+        let flushes = self.flushes.iter().zip(judged);
+        let outcomes = flushes.map(|(flush, (partition, outcome))| {
+            let done = || Flushed::Done {
+                seq: flush.generation.seq + 1,
+                fields: fields.next().unwrap(),
+            };
+            (partition, outcome.unwrap_or_else(done))
+        });
+        self.outcomes = Some(outcomes.collect());
     }
 }
 

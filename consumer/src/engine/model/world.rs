@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use domain::live::LiveMap;
+
 use super::mutant::{Check, Mutant};
 use super::owner::Owner;
 use super::servers::{PARTITIONS, Sent, Servers, Violation};
@@ -79,6 +81,10 @@ pub(super) enum Step {
     RestartRedis,
     EvictHeader {
         partition: u8,
+    },
+    EvictMap {
+        partition: u8,
+        is_sensors: bool,
     },
     BackUpPostgres,
     RestorePostgres,
@@ -194,6 +200,17 @@ impl<S: Subject> World<S> {
             Step::RestartRedis => self.servers.borrow_mut().restart_redis(),
             Step::EvictHeader { partition: id } => {
                 self.servers.borrow_mut().redis.partitions[partition(id)].evict_header();
+            }
+            Step::EvictMap {
+                partition: id,
+                is_sensors,
+            } => {
+                let map = if is_sensors {
+                    LiveMap::Sensors
+                } else {
+                    LiveMap::Panes
+                };
+                self.servers.borrow_mut().redis.partitions[partition(id)].evict_map(map);
             }
             Step::BackUpPostgres => self.servers.borrow_mut().postgres.back_up(),
             Step::RestorePostgres => self.restore_postgres(),
