@@ -28,10 +28,10 @@ use domain::movement::MovementFold;
 use proptest::test_runner::{TestCaseError, TestError};
 
 use mutant::{Check, MUTANTS, Mutant};
-use schedule::{runner, schedules, steps};
+use schedule::{Step, runner, schedules, steps};
 use subject::Subject;
 use tally::Tally;
-use world::{Step, World};
+use world::World;
 
 /// Schedules of a test; `FOOTFALL_MODEL_SCHEDULES` sets it.
 const SCHEDULES: u32 = 20_000;

@@ -7,6 +7,7 @@ use domain::live::LiveMap;
 
 use super::mutant::{Check, Mutant};
 use super::owner::Owner;
+use super::schedule::{Produced, Step};
 use super::servers::{PARTITIONS, Sent, Servers, Violation};
 use super::subject::{Fact, Subject, View};
 use super::tasks::Fate;
@@ -15,100 +16,6 @@ use super::tasks::Fate;
 pub(super) const OWNERS: usize = 3;
 /// Enough atoms for any flush or checkpoint.
 const ENOUGH: u8 = 9;
-
-/// One step of a schedule. Numbers are taken modulo what there is.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
-    /// A record comes into the log.
-    Produce {
-        partition: u8,
-        fact: Produced,
-    },
-    /// An owner folds what is there, flushes and saves it, and nothing goes wrong.
-    Work {
-        owner: u8,
-    },
-    Poll {
-        owner: u8,
-        partition: u8,
-        n: u8,
-    },
-    Flush {
-        owner: u8,
-        fate: Fate,
-        visits: bool,
-    },
-    Checkpoint {
-        owner: u8,
-        fate: Fate,
-        snapshot: u8,
-    },
-    Settle {
-        owner: u8,
-    },
-    Load {
-        owner: u8,
-    },
-    /// The group gives a partition to another owner; who had it hands it back if it can.
-    Assign {
-        owner: u8,
-        partition: u8,
-        patience: (u8, u8),
-        fate: Fate,
-    },
-    /// An owner is told what it lost.
-    Tell {
-        owner: u8,
-    },
-    /// Both stop and go on.
-    Pause {
-        owner: u8,
-    },
-    Crash {
-        owner: u8,
-    },
-    Jump {
-        owner: u8,
-        partition: u8,
-        by: i8,
-    },
-    /// A request arrives late.
-    Arrive {
-        which: u8,
-    },
-    Wipe,
-    SaveRedis,
-    RestartRedis,
-    EvictHeader {
-        partition: u8,
-    },
-    EvictMap {
-        partition: u8,
-        is_sensors: bool,
-    },
-    BackUpPostgres,
-    RestorePostgres,
-}
-
-/// What is produced.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Produced {
-    /// A new event, this long ago.
-    New {
-        device: u8,
-        ago: u8,
-    },
-    /// An event that is in the log already.
-    Again {
-        which: u8,
-    },
-    /// The clock goes on by so much.
-    Tick {
-        after: u8,
-    },
-    Junk,
-    Poison,
-}
 
 /// See the module.
 pub(super) struct World<S: Subject> {
@@ -232,6 +139,10 @@ impl<S: Subject> World<S> {
 
     /// A step of an owner.
     fn act(&mut self, number: usize, step: Step) {
+        // The records of a poll are folded before a failure is looked at.
+        if self.owners[number].is_failed && !matches!(step, Step::Poll { .. }) {
+            return self.leave(number);
+        }
         let owner = &mut self.owners[number];
         let id = |partition: u8| i32::from(partition) % i32::try_from(PARTITIONS).unwrap();
         match step {
