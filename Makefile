@@ -53,6 +53,11 @@ bench: ## Measure speed and memory on this machine (ARGS="..." for the bench)
 	cargo build --release --locked -p footfall -p bench
 	@exec target/release/bench $(ARGS)
 
+.PHONY: soak
+soak: ## Run a million schedules of the protocol's model (FOOTFALL_MODEL_SCHEDULES for another number)
+	@scripts/setup.sh demo
+	FOOTFALL_MODEL_SCHEDULES=$${FOOTFALL_MODEL_SCHEDULES:-1000000} cargo test --release --locked -p consumer --lib engine::model
+
 .PHONY: setup
 setup: ## Install what this machine lacks, saying what
 	@scripts/setup.sh test

@@ -555,6 +555,33 @@ async fn a_live_view_that_was_wiped_is_written_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_map_that_redis_let_go_of_is_written_anew() {
+    let mut site = Site::new().await;
+    let running = site.start(&[]);
+    crowd(&mut site, 0, 400);
+    site.settled().await;
+    site.live_is_right().await;
+    let client = redis::Client::open(site.scratch.redis_url.as_str()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let maps: Vec<String> = redis::cmd("KEYS")
+        .arg("fp:*:panes")
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    // The headers stay, as they do when Redis evicts under memory pressure.
+    let deleted: usize = redis::cmd("DEL")
+        .arg(&maps)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    assert!(deleted > 0);
+    crowd(&mut site, 400, 800);
+    site.settled().await;
+    site.live_is_right().await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_of_another_kafka_is_not_consumed_with() {
     let mut site = Site::new().await;
     let running = site.start(&[]);

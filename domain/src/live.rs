@@ -21,10 +21,13 @@ pub enum LiveMap {
     Sensors,
     /// Field sensor, value [`VisitsValue`]: open visits. Written once a second and not announced.
     Visits,
+    /// Field [`pane_field`], without a value that matters: a final pane of which Postgres has a new row, because an event came
+    /// late. Announced and never written.
+    Revised,
 }
 
 impl LiveMap {
-    /// Every map.
+    /// Every map that is written.
     pub const ALL: [Self; 3] = [Self::Panes, Self::Sensors, Self::Visits];
 
     /// The last part of the key.
@@ -34,13 +37,15 @@ impl LiveMap {
             Self::Panes => "panes",
             Self::Sensors => "sensors",
             Self::Visits => "visits",
+            Self::Revised => "revised",
         }
     }
 
     /// The map of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|map| map.as_str() == name)
+        let mut announced = Self::ALL.into_iter().chain([Self::Revised]);
+        announced.find(|map| map.as_str() == name)
     }
 }
 
@@ -157,7 +162,7 @@ pub struct PaneValue {
     /// Whether it has settled (30 s past its end), so that Postgres has a row or gets one with the next checkpoint.
     #[prost(bool, tag = "9")]
     pub settled: bool,
-    /// Whether it changed after it was final. Postgres has its row by then; whoever keeps panes of that time reads them again.
+    /// Whether it changed after it was final.
     #[prost(bool, tag = "10")]
     pub revised: bool,
 }

@@ -25,6 +25,8 @@ mod input;
 mod intake;
 mod listener;
 pub mod metrics;
+#[cfg(test)]
+mod model;
 mod packet;
 mod patience;
 mod producer;

@@ -13,7 +13,7 @@ use domain::id::DeviceId;
 use domain::live::{Frame, SensorValue};
 use domain::time::{Micros, Span};
 
-use super::partition::{Applied, Header, Image, LivePane, Partition, Slot, Who};
+use super::partition::{Applied, Changes, Header, Image, LivePane, Partition, Slot, Who};
 
 /// How many changes are remembered for readers that follow.
 const CHANGES_MAX: usize = 1 << 16;
@@ -199,7 +199,7 @@ impl Mirror {
         let Some(copy) = state.partitions.get_mut(&partition) else {
             return Applied::Gap;
         };
-        let mut changed = Vec::new();
+        let mut changed = Changes::default();
         let applied = copy.apply(frame, now, &mut changed);
         if applied == Applied::Next {
             state.note(changed);
@@ -252,13 +252,11 @@ impl State {
         copies.find_map(|partition| partition.panes.get(&start)?.get(who).cloned())
     }
 
-    fn note(&mut self, changed: Vec<Slot>) {
+    fn note(&mut self, changed: Changes) {
         self.version += 1;
         let version = self.version;
-        for (start, who) in &changed {
-            if self.pane(*start, who).is_some_and(|pane| pane.is_revised) {
-                self.revised.insert(start.floor(HOUR), version);
-            }
+        for start in changed.revised {
+            self.revised.insert(start.floor(HOUR), version);
         }
         while self.revised.len() > REVISED_MAX {
             // The oldest hours are those that are least likely to be asked for.
@@ -267,7 +265,7 @@ impl State {
             }
         }
         self.changes
-            .extend(changed.into_iter().map(|slot| (version, slot)));
+            .extend(changed.panes.into_iter().map(|slot| (version, slot)));
         while self.changes.len() > CHANGES_MAX {
             if let Some((version, _)) = self.changes.pop_front() {
                 self.forgotten = version;

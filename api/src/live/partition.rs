@@ -27,8 +27,6 @@ pub struct LivePane {
     sketch: Box<[u8]>,
     /// Offset of the record that changed it last: the higher of two copies is the newer one.
     pub changed_offset: i64,
-    /// Whether it changed after it was final. Postgres has it already.
-    pub is_revised: bool,
 }
 
 impl LivePane {
@@ -51,7 +49,6 @@ impl LivePane {
             },
             sketch,
             changed_offset: value.changed_offset,
-            is_revised: value.revised,
         })
     }
 
@@ -101,6 +98,14 @@ pub(super) enum Applied {
 /// Which pane.
 pub(super) type Slot = (Micros, Arc<Who>);
 
+/// What an announcement changed.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) panes: Vec<Slot>,
+    /// Starts of final panes of which Postgres has new rows.
+    pub(super) revised: Vec<Micros>,
+}
+
 /// The copy of one partition.
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -135,7 +140,7 @@ impl Partition {
     }
 
     /// Applies an announcement that arrived at `now`; reports each pane that changed.
-    pub(super) fn apply(&mut self, frame: &Frame, now: Micros, changed: &mut Vec<Slot>) -> Applied {
+    pub(super) fn apply(&mut self, frame: &Frame, now: Micros, changed: &mut Changes) -> Applied {
         if frame.generation != self.header.generation {
             return Applied::Gap;
         }
@@ -150,9 +155,14 @@ impl Partition {
         for write in &frame.writes {
             match LiveMap::from_name(&write.map) {
                 Some(LiveMap::Panes) => {
-                    changed.extend(self.write_pane(&write.field, write.value.as_deref()));
+                    let slot = self.write_pane(&write.field, write.value.as_deref());
+                    changed.panes.extend(slot);
                 }
                 Some(LiveMap::Sensors) => self.write_sensor(&write.field, write.value.as_deref()),
+                Some(LiveMap::Revised) => {
+                    let key = parse_pane_field(&write.field);
+                    changed.revised.extend(key.map(|key| key.start));
+                }
                 Some(LiveMap::Visits) | None => {}
             }
         }

@@ -1,18 +1,21 @@
 //! Flushes and checkpoints: at most one of each is under way, and folding goes on meanwhile.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::fold::Fold;
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinHandle;
-use tracing::{error, warn};
+use tracing::error;
 
-use super::job::Verdict;
+use super::job::{Checkpoint, Flush, Flushed};
 use super::owner::Shared;
-use super::partition::{LogTurn, Partition, snapshot_turn};
+use super::partition::{Partition, snapshot_turn};
+use super::saving::Saved;
 use super::watch::Watch;
+use super::work::{self, News, Stores};
 use crate::store::checkpoint::{self, RowStatement};
-use crate::store::live::{self, Flushed};
+use crate::store::live;
 
 /// How often open visits are shown.
 const VISITS_INTERVAL: Duration = Duration::from_secs(1);
@@ -20,52 +23,54 @@ const VISITS_INTERVAL: Duration = Duration::from_secs(1);
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
 
 type FlushTask = JoinHandle<(Option<MultiplexedConnection>, Vec<(i32, Flushed)>)>;
-type CheckpointTask = JoinHandle<Vec<(i32, i64, Verdict)>>;
+type CheckpointTask = JoinHandle<Vec<Saved>>;
 
-/// What became of the work under way.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    /// Partitions whose ledger moved, and where to.
-    pub(crate) saved: Vec<(i32, i64)>,
-    /// Why the member must start over.
-    pub(crate) failure: Option<String>,
-}
-
-/// The work of one worker beside folding.
+/// The work of one worker beside folding, and when it is due.
 #[derive(Debug)]
 pub(crate) struct Duties<F: Fold> {
-    flush: Option<FlushTask>,
+    tasks: Tasks<F>,
     flush_due: Instant,
     visits_due: Instant,
+    checkpoint_due: Instant,
+}
+
+/// The work that is under way, as tasks of the runtime.
+#[derive(Debug)]
+struct Tasks<F: Fold> {
+    shared: Arc<Shared<F>>,
+    flush: Option<FlushTask>,
     connection: Option<MultiplexedConnection>,
     checkpoint: Option<CheckpointTask>,
-    checkpoint_due: Instant,
     checkpoint_bytes: usize,
     checkpoint_started: Instant,
-    fold: std::marker::PhantomData<F>,
+    /// When what is under way is given up.
+    deadline: Instant,
 }
 
 impl<F: Fold> Duties<F>
 where
     F::Rows: RowStatement,
 {
-    pub(crate) fn new(shared: &Shared<F>) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared<F>>) -> Self {
         let now = Instant::now();
         Self {
-            flush: None,
+            tasks: Tasks {
+                shared: Arc::clone(shared),
+                flush: None,
+                connection: None,
+                checkpoint: None,
+                checkpoint_bytes: 0,
+                checkpoint_started: now,
+                deadline: now,
+            },
             flush_due: now,
             visits_due: now,
-            connection: None,
-            checkpoint: None,
             checkpoint_due: now + shared.checkpoint_interval,
-            checkpoint_bytes: 0,
-            checkpoint_started: now,
-            fold: std::marker::PhantomData,
         }
     }
 
     pub(crate) fn is_checkpointing(&self) -> bool {
-        self.checkpoint.is_some()
+        self.tasks.is_checkpointing()
     }
 
     /// The next checkpoint is due now: a partition waits for it.
@@ -75,250 +80,128 @@ where
 
     /// Bytes of records in the checkpoint under way.
     pub(crate) fn bytes_under_way(&self) -> usize {
-        if self.checkpoint.is_some() {
-            self.checkpoint_bytes
+        if self.is_checkpointing() {
+            self.tasks.checkpoint_bytes
         } else {
             0
         }
     }
 
     /// Takes in what is done and starts what is due.
-    pub(crate) fn turn(
-        &mut self,
-        shared: &Shared<F>,
-        partitions: &mut [&mut Partition<F>],
-        watch: &mut Watch,
-    ) -> News {
+    pub(crate) fn turn(&mut self, partitions: &mut [&mut Partition<F>], watch: &mut Watch) -> News {
         let mut news = News::default();
-        if self.flush.as_ref().is_some_and(JoinHandle::is_finished) {
-            self.settle_flush(shared, partitions, &mut news);
-        }
-        if self
-            .checkpoint
-            .as_ref()
-            .is_some_and(JoinHandle::is_finished)
-        {
-            self.settle_checkpoint(shared, partitions, watch, &mut news);
-        }
+        work::settle(&mut self.tasks, partitions, &mut news);
+        self.count(&news, watch);
         let now = Instant::now();
-        if self.flush.is_none() && now >= self.flush_due {
-            self.start_flush(shared, partitions);
+        if !self.tasks.is_flushing() && now >= self.flush_due {
+            self.flush_due = now + self.tasks.shared.flush_interval;
+            let with_visits = now >= self.visits_due;
+            let is_started = work::start_flush(&mut self.tasks, partitions, with_visits);
+            if is_started && with_visits {
+                self.visits_due = now + VISITS_INTERVAL;
+            }
         }
-        if self.checkpoint.is_none() && now >= self.checkpoint_due {
-            self.start_checkpoint(shared, partitions);
+        if !self.tasks.is_checkpointing() && now >= self.checkpoint_due {
+            self.checkpoint_due = now + self.tasks.shared.checkpoint_interval;
+            let snapshot = snapshot_turn(partitions);
+            work::start_checkpoint(&mut self.tasks, partitions, snapshot);
         }
         news
     }
 
-    fn start_flush(&mut self, shared: &Shared<F>, partitions: &mut [&mut Partition<F>]) {
-        let now = Instant::now();
-        self.flush_due = now + shared.flush_interval;
-        let with_visits = now >= self.visits_due;
-        let flushes: Vec<_> = partitions
-            .iter_mut()
-            .filter_map(|partition| partition.begin_flush(with_visits))
-            .collect();
-        if flushes.is_empty() {
-            return;
+    /// Tells the metrics, and lets a live view that is away rest.
+    fn count(&mut self, news: &News, watch: &mut Watch) {
+        if news.has_flushed && self.tasks.connection.is_none() {
+            self.flush_due = Instant::now() + AWAY_PAUSE;
         }
-        if with_visits {
-            self.visits_due = now + VISITS_INTERVAL;
+        if news.has_checkpointed {
+            watch.checkpointed(self.tasks.checkpoint_started.elapsed());
         }
-        let flushing = live::flush(shared.live.clone(), self.connection.take(), flushes);
-        self.flush = Some(shared.handle.spawn(flushing));
+        (0..news.fenced).for_each(|_| watch.fenced());
     }
 
-    fn settle_flush(
-        &mut self,
-        shared: &Shared<F>,
-        partitions: &mut [&mut Partition<F>],
-        news: &mut News,
-    ) {
-        let Some(task) = self.flush.take() else {
-            return;
-        };
-        match shared.handle.block_on(task) {
-            Ok((connection, outcomes)) => {
-                self.connection = connection;
-                let lost = self.connection.is_none();
-                for (id, outcome) in outcomes {
-                    let Some(partition) =
-                        partitions.iter_mut().find(|partition| partition.id == id)
-                    else {
-                        continue;
-                    };
-                    match outcome {
-                        Flushed::Done(seq) => partition.flush_done(seq),
-                        Flushed::Lost => partition.flush_lost(),
-                        Flushed::Fenced => {
-                            news.failure = Some(format!("partition {id} has another owner"));
-                        }
-                    }
-                }
-                if lost {
-                    self.flush_due = Instant::now() + AWAY_PAUSE;
-                }
-            }
-            Err(cause) => {
-                error!(error = %cause, "a flush ended: {cause}");
-                partitions
-                    .iter_mut()
-                    .for_each(|partition| partition.flush_lost());
-            }
-        }
-    }
-
-    fn start_checkpoint(&mut self, shared: &Shared<F>, partitions: &mut [&mut Partition<F>]) {
-        let now = Instant::now();
-        self.checkpoint_due = now + shared.checkpoint_interval;
-        let bytes = partitions
-            .iter()
-            .map(|partition| partition.unsaved_bytes())
-            .sum();
-        let turn = snapshot_turn(partitions);
-        let checkpoints: Vec<_> = partitions
-            .iter_mut()
-            .filter_map(|partition| {
-                partition.begin_checkpoint(if turn == Some(partition.id) {
-                    LogTurn::Snapshot
-                } else {
-                    LogTurn::Delta
-                })
-            })
-            .collect();
-        if checkpoints.is_empty() {
-            return;
-        }
-        self.checkpoint_bytes = bytes;
-        self.checkpoint_started = now;
-        let (ledger, statement) = (shared.ledger.clone(), shared.statement.clone());
-        self.checkpoint = Some(shared.handle.spawn(async move {
-            checkpoint::save(&ledger, &statement, F::VERSION, checkpoints).await
-        }));
-    }
-
-    fn settle_checkpoint(
-        &mut self,
-        shared: &Shared<F>,
-        partitions: &mut [&mut Partition<F>],
-        watch: &mut Watch,
-        news: &mut News,
-    ) {
-        let Some(task) = self.checkpoint.take() else {
-            return;
-        };
-        let verdicts = match shared.handle.block_on(task) {
-            Ok(verdicts) => verdicts,
-            Err(cause) => {
-                news.failure = Some(format!("a checkpoint ended: {cause}"));
-                return;
-            }
-        };
-        watch.checkpointed(self.checkpoint_started.elapsed());
-        for (id, to, verdict) in verdicts {
-            let partition = partitions.iter_mut().find(|partition| partition.id == id);
-            match (verdict, partition) {
-                (Verdict::Saved, Some(partition)) => {
-                    partition.checkpoint_saved(to);
-                    news.saved.push((id, to));
-                }
-                (Verdict::Saved, None) | (Verdict::Again, _) => {}
-                (Verdict::Fenced, _) => {
-                    watch.fenced();
-                    news.failure = Some(format!(
-                        "partition {id} has another owner, nothing of it was written"
-                    ));
-                }
-                (Verdict::Diverged { ledger }, _) => {
-                    news.failure = Some(format!(
-                        "partition {id}: the ledger is at {ledger} instead of {to}; it was restored or written by others"
-                    ));
-                }
-            }
-        }
-    }
-
-    /// Brings `leaving` to the stores within the deadline: whatever is under way first, then a last flush and checkpoint.
+    /// Brings `leaving` to the stores within the deadline, see [`work::finish`].
     pub(crate) fn finish(
         &mut self,
-        shared: &Shared<F>,
         staying: &mut [&mut Partition<F>],
         leaving: &mut [&mut Partition<F>],
         watch: &mut Watch,
     ) -> News {
-        let deadline = Instant::now() + shared.release_deadline;
-        let mut news = News::default();
-        {
-            let mut all: Vec<&mut Partition<F>> = staying
-                .iter_mut()
-                .map(|partition| &mut **partition)
-                .collect();
-            all.extend(leaving.iter_mut().map(|partition| &mut **partition));
-            self.wait(shared, deadline);
-            self.settle_done(shared, &mut all, watch, &mut news);
-        }
-        if !self.is_checkpointing() {
-            self.start_checkpoint(shared, leaving);
-        }
-        if self.flush.is_none() {
-            self.start_flush(shared, leaving);
-        }
-        self.wait(shared, deadline);
-        self.settle_done(shared, leaving, watch, &mut news);
-        if let Some(task) = self.checkpoint.take() {
-            warn!(
-                "{}: the last checkpoint was not saved in time; the next owner replays it",
-                F::NAME
-            );
-            task.abort();
-            if !staying.is_empty() {
-                // It may have held their records too, and nobody knows whether they were saved.
-                news.failure = Some("a checkpoint was given up".to_owned());
-            }
-        }
-        self.abandon_flush(staying);
+        self.tasks.deadline = Instant::now() + self.tasks.shared.release_deadline;
+        let snapshot = snapshot_turn(leaving);
+        let news = work::finish(&mut self.tasks, staying, leaving, snapshot);
+        self.count(&news, watch);
         news
-    }
-
-    fn settle_done(
-        &mut self,
-        shared: &Shared<F>,
-        partitions: &mut [&mut Partition<F>],
-        watch: &mut Watch,
-        news: &mut News,
-    ) {
-        if self.flush.as_ref().is_some_and(JoinHandle::is_finished) {
-            self.settle_flush(shared, partitions, news);
-        }
-        if self
-            .checkpoint
-            .as_ref()
-            .is_some_and(JoinHandle::is_finished)
-        {
-            self.settle_checkpoint(shared, partitions, watch, news);
-        }
-    }
-
-    /// Waits until what is under way is done, or the deadline.
-    fn wait(&self, shared: &Shared<F>, deadline: Instant) {
-        let done = || {
-            self.flush.as_ref().is_none_or(JoinHandle::is_finished)
-                && self.checkpoint.as_ref().is_none_or(JoinHandle::is_finished)
-        };
-        while !done() && Instant::now() < deadline {
-            shared
-                .handle
-                .block_on(tokio::time::sleep(Duration::from_millis(2)));
-        }
     }
 
     /// Gives up a flush under way; whoever stays writes everything anew.
     pub(crate) fn abandon_flush(&mut self, staying: &mut [&mut Partition<F>]) {
-        if let Some(task) = self.flush.take() {
-            task.abort();
-            staying
-                .iter_mut()
-                .for_each(|partition| partition.flush_lost());
+        work::abandon_flush(&mut self.tasks, staying);
+    }
+}
+
+impl<F: Fold> Stores<F::Rows> for Tasks<F>
+where
+    F::Rows: RowStatement,
+{
+    fn start_flush(&mut self, flushes: Vec<Flush>) {
+        let flushing = live::flush(self.shared.live.clone(), self.connection.take(), flushes);
+        self.flush = Some(self.shared.handle.spawn(flushing));
+    }
+
+    fn start_checkpoint(&mut self, checkpoints: Vec<Checkpoint<F::Rows>>, bytes: usize) {
+        self.checkpoint_bytes = bytes;
+        self.checkpoint_started = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        self.checkpoint = Some(self.shared.handle.spawn(async move {
+            checkpoint::save(&shared.ledger, &shared.statement, F::VERSION, checkpoints).await
+        }));
+    }
+
+    fn is_flushing(&self) -> bool {
+        self.flush.is_some()
+    }
+
+    fn is_checkpointing(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
+    fn take_flushed(&mut self) -> Option<Option<Vec<(i32, Flushed)>>> {
+        let task = self.flush.take_if(|task| task.is_finished())?;
+        match self.shared.handle.block_on(task) {
+            Ok((connection, outcomes)) => {
+                self.connection = connection;
+                Some(Some(outcomes))
+            }
+            Err(cause) => {
+                error!(error = %cause, "a flush ended: {cause}");
+                Some(None)
+            }
         }
+    }
+
+    fn take_saved(&mut self) -> Option<Result<Vec<Saved>, String>> {
+        let task = self.checkpoint.take_if(|task| task.is_finished())?;
+        let verdicts = self.shared.handle.block_on(task);
+        Some(verdicts.map_err(|cause| cause.to_string()))
+    }
+
+    fn wait(&mut self) {
+        let is_done = || {
+            self.flush.as_ref().is_none_or(JoinHandle::is_finished)
+                && self.checkpoint.as_ref().is_none_or(JoinHandle::is_finished)
+        };
+        while !is_done() && Instant::now() < self.deadline {
+            let pause = tokio::time::sleep(Duration::from_millis(2));
+            self.shared.handle.block_on(pause);
+        }
+    }
+
+    fn give_up_flush(&mut self) -> bool {
+        self.flush.take().map(|task| task.abort()).is_some()
+    }
+
+    fn give_up_checkpoint(&mut self) -> bool {
+        self.checkpoint.take().map(|task| task.abort()).is_some()
     }
 }

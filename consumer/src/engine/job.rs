@@ -71,11 +71,13 @@ pub(crate) fn judge_checkpoint(epoch: i64, from: i64, to: i64, ledger: LedgerEnt
     }
 }
 
-/// A generation of live values and the number of its last flush.
+/// A generation of live values, the number of its last flush, and how many fields its maps held after it: if Redis let go
+/// of one of them, its header says nothing of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) name: String,
     pub(crate) seq: u64,
+    pub(crate) fields: u64,
 }
 
 /// Live values that are to stand in Redis.
@@ -86,8 +88,6 @@ pub(crate) struct Flush {
     pub(crate) generation: Generation,
     /// Whether it opens its generation; the writes are then everything there is.
     pub(crate) opens: bool,
-    /// Whether the ledger must confirm the epoch before a generation is opened.
-    pub(crate) verify: bool,
     pub(crate) writes: Vec<LiveWrite>,
     pub(crate) next_offset: i64,
     pub(crate) newest_received: Option<Micros>,
@@ -103,7 +103,7 @@ pub(crate) struct Header {
 
 /// What a flush may do, by the header that stands in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Permission {
+enum Permission {
     /// Write.
     Write,
     /// Write if the ledger confirms the epoch.
@@ -113,20 +113,46 @@ pub(crate) enum Permission {
 }
 
 /// Judges what a flush may do.
-pub(crate) fn judge_header(flush: &Flush, header: Option<&Header>) -> Permission {
+fn judge_header(flush: &Flush, header: Option<&Header>) -> Permission {
     if flush.opens {
-        let stranger = header.is_some_and(|header| header.epoch >= flush.epoch);
-        return if stranger || flush.verify {
-            Permission::WriteIfOwner
-        } else {
-            Permission::Write
-        };
+        // Whatever the header says: Redis may be empty, or an old copy, and we an owner of the past.
+        return Permission::WriteIfOwner;
     }
     match header {
         Some(header) if header.epoch == flush.epoch && header.generation == flush.generation => {
             Permission::Write
         }
         _ => Permission::Reseed,
+    }
+}
+
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// It stands, as this number of its generation, whose maps hold so many fields now.
+    Done { seq: u64, fields: u64 },
+    /// It does not stand; everything is to be written anew.
+    Lost,
+    /// The ledger says that another owner has the partition.
+    Fenced,
+}
+
+/// Whether the ledger must be asked before this flush is written.
+pub(crate) fn asks_ledger(flush: &Flush, header: Option<&Header>) -> bool {
+    judge_header(flush, header) == Permission::WriteIfOwner
+}
+
+/// What becomes of a flush that may not be written; `None` says that it may. `owned` is what the ledger says where it has
+/// to be asked, `None` when it cannot be reached.
+pub(crate) fn judge_flush(
+    flush: &Flush,
+    header: Option<&Header>,
+    owned: Option<bool>,
+) -> Option<Flushed> {
+    match (judge_header(flush, header), owned) {
+        (Permission::Write, _) | (Permission::WriteIfOwner, Some(true)) => None,
+        (Permission::WriteIfOwner, Some(false)) => Some(Flushed::Fenced),
+        (Permission::WriteIfOwner, None) | (Permission::Reseed, _) => Some(Flushed::Lost),
     }
 }
 
@@ -145,16 +171,16 @@ mod tests {
         assert_eq!(judge(3, 5), Verdict::Diverged { ledger: 5 });
     }
 
-    fn flush(opens: bool, verify: bool, seq: u64) -> Flush {
+    fn flush(opens: bool, seq: u64) -> Flush {
         Flush {
             partition: 0,
             epoch: 3,
             generation: Generation {
                 name: "3-1".to_owned(),
                 seq,
+                fields: 5,
             },
             opens,
-            verify,
             writes: Vec::new(),
             next_offset: 0,
             newest_received: None,
@@ -168,15 +194,19 @@ mod tests {
             generation: Generation {
                 name: name.to_owned(),
                 seq,
+                fields: 5,
             },
         }
     }
 
     #[test]
     fn a_flush_goes_on_only_where_it_left_off() {
-        let judge = |header: Option<Header>| judge_header(&flush(false, false, 7), header.as_ref());
+        let judge = |header: Option<Header>| judge_header(&flush(false, 7), header.as_ref());
         assert_eq!(judge(Some(header(3, "3-1", 7))), Permission::Write);
         assert_eq!(judge(None), Permission::Reseed, "wiped");
+        let mut evicted = header(3, "3-1", 7);
+        evicted.generation.fields = 2;
+        assert_eq!(judge(Some(evicted)), Permission::Reseed, "a map is gone");
         assert_eq!(
             judge(Some(header(3, "3-1", 6))),
             Permission::Reseed,
@@ -190,15 +220,17 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_is_opened_unasked_only_over_an_older_epoch() {
-        let judge =
-            |verify, header: Option<Header>| judge_header(&flush(true, verify, 0), header.as_ref());
-        assert_eq!(judge(false, None), Permission::Write);
-        assert_eq!(judge(false, Some(header(2, "2-5", 9))), Permission::Write);
-        assert_eq!(
-            judge(false, Some(header(4, "4-1", 1))),
-            Permission::WriteIfOwner
-        );
-        assert_eq!(judge(true, None), Permission::WriteIfOwner);
+    fn a_generation_is_opened_only_by_whom_the_ledger_names() {
+        for header in [None, Some(header(2, "2-5", 9)), Some(header(4, "4-1", 1))] {
+            let judge = |owned| judge_flush(&flush(true, 0), header.as_ref(), owned);
+            assert!(asks_ledger(&flush(true, 0), header.as_ref()));
+            assert_eq!(judge(Some(true)), None);
+            assert_eq!(judge(Some(false)), Some(Flushed::Fenced));
+            assert_eq!(
+                judge(None),
+                Some(Flushed::Lost),
+                "the ledger cannot be asked"
+            );
+        }
     }
 }

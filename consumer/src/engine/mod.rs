@@ -1,6 +1,6 @@
 //! The engine: exactly-once effects for any fold.
 //!
-//! - `partition`, `job`, `delta`: every decision, without a client;
+//! - `partition`, `job`, `delta`, `saving`, `work`: every decision, without a client;
 //! - `owner`, `slot`: the partitions of one worker, taken over and handed back; `rebuild`: made again after a panic;
 //!   `amend`: shown rows of their own past;
 //! - `duties`: flushes and checkpoints under way;
@@ -19,8 +19,12 @@ pub(crate) mod owner;
 pub(crate) mod partition;
 mod rebalance;
 mod rebuild;
+pub(crate) mod saving;
 mod slot;
 pub(crate) mod watch;
+pub(crate) mod work;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

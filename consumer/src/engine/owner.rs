@@ -219,6 +219,15 @@ where
         self.slots.insert(partition, Slot::Stopped { why });
     }
 
+    /// The state of a partition could not be made.
+    pub(super) fn without_state(&mut self, partition: i32, cause: &LoadError) {
+        if cause.is_moved() {
+            self.fail(cause.to_string());
+        } else {
+            self.stop(partition, &cause.to_string());
+        }
+    }
+
     /// Takes a slot away; whoever has the partition next tells anew how it is.
     fn take_slot(&mut self, id: i32) -> Option<Slot<F>> {
         let slot = self.slots.remove(&id)?;
@@ -231,13 +240,10 @@ where
     /// One turn beside the poll: states that are ready, flushes and checkpoints that are due or done.
     pub(crate) fn turn(&mut self) {
         self.settle_loads();
-        let shared = Arc::clone(&self.shared);
         let mut active = Active {
             slots: &mut self.slots,
         };
-        let news = self
-            .duties
-            .turn(&shared, &mut active.partitions(), &mut self.watch);
+        let news = self.duties.turn(&mut active.partitions(), &mut self.watch);
         self.orders.commit.extend(news.saved);
         if let Some(why) = news.failure {
             self.fail(why);
@@ -266,7 +272,7 @@ where
                     );
                     self.orders.resume.push(id);
                 }
-                Ok(Err(cause)) => self.stop(id, &cause.to_string()),
+                Ok(Err(cause)) => self.without_state(id, &cause),
                 Err(cause) => self.fail(format!("loading partition {id} ended: {cause}")),
             }
         }
@@ -302,7 +308,6 @@ where
     /// Hands partitions back in good order: live view, checkpoint, and the offsets to commit. What does not succeed within
     /// the deadline is forgotten; replay is safe.
     pub(crate) fn release(&mut self, partitions: &[i32]) -> Vec<(i32, i64)> {
-        let shared = Arc::clone(&self.shared);
         let mut leaving = BTreeMap::new();
         for id in partitions {
             if let Some(slot) = self.take_slot(*id) {
@@ -316,7 +321,6 @@ where
             slots: &mut leaving,
         };
         let news = self.duties.finish(
-            &shared,
             &mut all.partitions(),
             &mut going.partitions(),
             &mut self.watch,

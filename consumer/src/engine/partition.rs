@@ -63,8 +63,8 @@ struct Live {
     /// The generation that this owner writes; `None` before the first flush.
     generation: Option<Generation>,
     counter: u64,
-    /// The next flush opens a new generation. `Some(true)`: only after the ledger confirmed the epoch.
-    reseed: Option<bool>,
+    /// The next flush opens a new generation.
+    reseed: bool,
     flushed: i64,
     /// Whether open visits changed since they were shown.
     visits_behind: bool,
@@ -119,7 +119,7 @@ impl<F: Fold> Partition<F> {
             broken: false,
             amended: false,
             live: Live {
-                reseed: Some(false),
+                reseed: true,
                 flushed: restored.next,
                 ..Live::default()
             },
@@ -253,7 +253,7 @@ impl<F: Fold> Partition<F> {
         self.amended = false;
         self.live.is_held = false;
         self.poison.insert(poison);
-        self.live.reseed = Some(true);
+        self.live.reseed = true;
     }
 
     /// How many bytes of deltas the next snapshot would replace, if they have outgrown the last one: so the cost of
@@ -306,22 +306,27 @@ impl<F: Fold> Partition<F> {
 
     /// What is to be written to Redis; `None` when it is all there.
     pub(crate) fn begin_flush(&mut self, with_visits: bool) -> Option<Flush> {
+        let is_saved = self.is_saved();
         let live = &mut self.live;
         if self.broken || live.is_held {
             return None;
         }
         let idle = live.flushed == self.next && live.gone_ready.is_empty();
-        if live.reseed.is_none() && idle && !(with_visits && live.visits_behind) {
+        if !live.reseed && idle && !(with_visits && live.visits_behind) {
             return None;
         }
-        let verify = live.reseed.take();
-        let (writes, generation) = match (verify, &live.generation) {
-            (None, Some(generation)) => {
+        let reseeds = std::mem::take(&mut live.reseed);
+        let (writes, generation) = match &live.generation {
+            Some(generation) if !reseeds => {
                 let (mut gone, writes): (Vec<_>, Vec<_>) = self
                     .fold
                     .drain_live(with_visits)
                     .into_iter()
                     .partition(|write| write.value.is_none());
+                if is_saved {
+                    // Postgres has their rows already.
+                    live.gone_ready.append(&mut gone);
+                }
                 live.gone_new.append(&mut gone);
                 (
                     writes
@@ -336,7 +341,8 @@ impl<F: Fold> Partition<F> {
                 live.gone_ready.clear();
                 live.counter += 1;
                 let name = format!("{}-{}", self.epoch, live.counter);
-                let generation = Generation { name, seq: 0 };
+                let (seq, fields) = (0, 0);
+                let generation = Generation { name, seq, fields };
                 live.generation = Some(generation.clone());
                 (self.fold.all_live(), generation)
             }
@@ -347,7 +353,6 @@ impl<F: Fold> Partition<F> {
             partition: self.id,
             epoch: self.epoch,
             opens: generation.seq == 0,
-            verify: verify == Some(true),
             generation,
             writes,
             next_offset: self.next,
@@ -356,16 +361,17 @@ impl<F: Fold> Partition<F> {
         })
     }
 
-    /// The flush stands in Redis as number `seq` of its generation.
-    pub(crate) fn flush_done(&mut self, seq: u64) {
+    /// The flush stands in Redis as number `seq` of its generation, whose maps hold so many fields now.
+    pub(crate) fn flush_done(&mut self, seq: u64, fields: u64) {
         if let Some(generation) = &mut self.live.generation {
             generation.seq = seq;
+            generation.fields = fields;
         }
     }
 
-    /// The flush does not stand in Redis: the next one writes everything, once the ledger confirmed that we are the owner.
+    /// The flush does not stand in Redis: the next one writes everything.
     pub(crate) fn flush_lost(&mut self) {
-        self.live.reseed = Some(true);
+        self.live.reseed = true;
     }
 }
 

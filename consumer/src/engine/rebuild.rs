@@ -81,7 +81,7 @@ where
     ) {
         match self.shared.handle.block_on(task) {
             Ok(Ok(restored)) => rebuilding.partition.rebuild(restored, rebuilding.poison),
-            Ok(Err(cause)) => return self.stop(id, &cause.to_string()),
+            Ok(Err(cause)) => return self.without_state(id, &cause),
             Err(cause) => return self.fail(format!("rebuilding partition {id} ended: {cause}")),
         }
         self.slots.insert(id, Slot::Active(rebuilding.partition));

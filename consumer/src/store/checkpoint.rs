@@ -13,7 +13,8 @@ use sqlx::{Arguments, AssertSqlSafe, Row};
 use super::ledger::Ledger;
 use super::pause::Pause;
 use super::pg_time::PgTime;
-use crate::engine::job::{Checkpoint, LogWrite, Verdict, judge_checkpoint};
+use crate::engine::job::{Checkpoint, LogWrite};
+use crate::engine::saving::{Saved, Saving};
 
 /// How the rows of a fold are written inside the checkpoint.
 pub(crate) trait RowStatement: Rows {
@@ -92,45 +93,25 @@ pub(crate) async fn save<R: RowStatement>(
     ledger: &Ledger,
     statement: &str,
     fold_version: i32,
-    mut checkpoints: Vec<Checkpoint<R>>,
-) -> Vec<(i32, i64, Verdict)> {
-    // Two workers that write the same partitions (one is a zombie) take the locks in the same order.
-    checkpoints.sort_unstable_by_key(|checkpoint| checkpoint.partition);
-    let mut verdicts = Vec::with_capacity(checkpoints.len());
+    checkpoints: Vec<Checkpoint<R>>,
+) -> Vec<Saved> {
+    let mut saving = Saving::new(checkpoints);
     let mut pause = Pause::default();
-    while !checkpoints.is_empty() {
-        let written = in_time(write(ledger, statement, fold_version, &checkpoints)).await;
-        let partitions: Vec<i32> = checkpoints
-            .iter()
-            .map(|checkpoint| checkpoint.partition)
-            .collect();
+    while !saving.is_done() {
+        let written = in_time(write(ledger, statement, fold_version, saving.waiting())).await;
         match written {
-            Ok(moved) => {
-                take(&mut checkpoints, &mut verdicts, |checkpoint| {
-                    moved
-                        .contains(&checkpoint.partition)
-                        .then_some(Verdict::Saved)
-                });
-            }
+            Ok(moved) => saving.moved(&moved),
             Err(error) => pause.wait(&error, "checkpoint").await,
         }
-        if checkpoints.is_empty() {
+        if saving.is_done() {
             break;
         }
-        // Either the reply was lost or the compare-and-set refused: the ledger knows.
-        match in_time(ledger.read(&partitions)).await {
-            Ok(entries) => take(&mut checkpoints, &mut verdicts, |checkpoint| {
-                let (_, entry) = entries
-                    .iter()
-                    .find(|(partition, _)| *partition == checkpoint.partition)?;
-                let verdict =
-                    judge_checkpoint(checkpoint.epoch, checkpoint.from, checkpoint.to, *entry);
-                (verdict != Verdict::Again).then_some(verdict)
-            }),
+        match in_time(ledger.read(&saving.partitions())).await {
+            Ok(entries) => saving.judge(&entries),
             Err(error) => pause.wait(&error, "reading the ledger").await,
         }
     }
-    verdicts
+    saving.verdicts()
 }
 
 /// A database that is frozen does not close its connections: no answer in time is an error like any other.
@@ -138,21 +119,6 @@ async fn in_time<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Resul
     tokio::time::timeout(ANSWER_WITHIN, asked)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-}
-
-/// Moves the checkpoints of which `judge` knows the verdict.
-fn take<R>(
-    checkpoints: &mut Vec<Checkpoint<R>>,
-    verdicts: &mut Vec<(i32, i64, Verdict)>,
-    judge: impl Fn(&Checkpoint<R>) -> Option<Verdict>,
-) {
-    checkpoints.retain(|checkpoint| match judge(checkpoint) {
-        Some(verdict) => {
-            verdicts.push((checkpoint.partition, checkpoint.to, verdict));
-            false
-        }
-        None => true,
-    });
 }
 
 async fn write<R: RowStatement>(

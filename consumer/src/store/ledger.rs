@@ -57,6 +57,10 @@ pub(crate) enum LoadError {
         found: i64,
         expected: i64,
     },
+    #[error(
+        "partition {partition}: the ledger moved while the state was made; it was restored, or another has the partition"
+    )]
+    Moved { partition: i32 },
     #[error("partition {partition}: a record of the state log cannot be decoded: {detail}")]
     Record { partition: i32, detail: String },
     #[error(
@@ -75,6 +79,11 @@ impl LoadError {
     /// Whether trying again can help.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Database(_))
+    }
+
+    /// Whether taking the partition over once more can help.
+    pub(crate) fn is_moved(&self) -> bool {
+        matches!(self, Self::Moved { .. })
     }
 }
 
@@ -98,11 +107,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes partitions over: whoever had them before can write nothing any more.
+    /// Takes partitions over: whoever had them before can write nothing any more. The clock keeps a database that was
+    /// restored from giving out an epoch a second time: the first to have it may still be alive, and what it showed
+    /// may still stand in Redis.
     pub(crate) async fn acquire(&self, partitions: &[i32]) -> sqlx::Result<Vec<Acquired>> {
         let rows = query(
             "update ledger
-             set epoch = epoch + 1, updated_at = now()
+             set epoch = greatest(epoch + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint), updated_at = now()
              where topic = $1 and partition = any($2)
              returning partition, epoch, next_offset, fold_version",
         )
@@ -190,21 +201,43 @@ impl Ledger {
                 }),
             }
         }
-        tokio::task::spawn_blocking(move || restore(partition, acquired.next_offset, &log, &config))
+        let restoring = move || restore(partition, acquired.next_offset, &log, &config);
+        let restored = tokio::task::spawn_blocking(restoring)
             .await
-            .expect("restoring a state does not panic")
+            .expect("restoring a state does not panic");
+        still_ours(acquired, restored, &self.read(&[partition]).await?)
+    }
+}
+
+/// A state counts only while the ledger stands where it was acquired. If it was restored meanwhile, or another has the
+/// partition, the state log is that of another time, and may even look complete.
+pub(crate) fn still_ours<F>(
+    acquired: Acquired,
+    restored: Result<Restored<F>, LoadError>,
+    ledger: &[(i32, LedgerEntry)],
+) -> Result<Restored<F>, LoadError> {
+    let partition = acquired.partition;
+    let as_acquired = LedgerEntry {
+        epoch: acquired.epoch,
+        next_offset: acquired.next_offset,
+    };
+    if ledger.contains(&(partition, as_acquired)) {
+        restored
+    } else {
+        Err(LoadError::Moved { partition })
     }
 }
 
 /// A piece of the state log, its chunks put together.
-struct Logged {
-    is_snapshot: bool,
-    to_offset: i64,
-    blob: Vec<u8>,
+#[derive(Clone, Debug)]
+pub(crate) struct Logged {
+    pub(crate) is_snapshot: bool,
+    pub(crate) to_offset: i64,
+    pub(crate) blob: Vec<u8>,
 }
 
 /// The newest snapshot, if there is one, and then the deltas.
-fn restore<F: Fold>(
+pub(crate) fn restore<F: Fold>(
     partition: i32,
     expected: i64,
     log: &[Logged],

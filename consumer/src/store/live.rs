@@ -1,7 +1,7 @@
 //! The live view in Redis: absolute values under a generation, guarded by the partition's header.
 //!
-//! `WATCH` the headers, look at them, and write values, headers and announcements in one `MULTI`. If anybody else wrote a
-//! header in between, `EXEC` does nothing. Correctness never depends on this store: whatever is lost here is written
+//! `WATCH` the headers and maps, look at them, and write values, headers and announcements in one `MULTI`. If anybody else
+//! wrote a header in between, or a map went, `EXEC` does nothing. Correctness never depends on this store: whatever is lost here is written
 //! anew from memory.
 
 use std::time::Duration;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use domain::live::{Frame, FrameWrite, LiveKeys, LiveMap};
 use prost::Message;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisResult, cmd};
+use redis::{AsyncConnectionConfig, Pipeline, RedisResult, cmd, from_redis_value};
 
 use super::ledger::Ledger;
-use crate::engine::job::{Flush, Generation, Header, Permission, judge_header};
+use crate::engine::job::{Flush, Flushed, Generation, Header, asks_ledger, judge_flush};
 
 /// How long values of a generation stay when nobody writes them any more.
 const TTL_SECONDS: i64 = 2 * 24 * 3600;
@@ -33,17 +33,6 @@ pub(crate) struct LiveStore {
     pub(crate) topic: String,
     pub(crate) fold_version: i32,
     pub(crate) ledger: Ledger,
-}
-
-/// What became of a flush.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flushed {
-    /// It stands, as this number of its generation.
-    Done(u64),
-    /// It does not stand; everything is to be written anew.
-    Lost,
-    /// The ledger says that another owner has the partition.
-    Fenced,
 }
 
 /// Writes flushes over `connection` (made when there is none); says of each partition what became of it. The connection
@@ -98,37 +87,37 @@ impl LiveStore {
             .iter()
             .map(|flush| LiveKeys::new(&self.topic, flush.partition))
             .collect();
-        let headers = read_headers(connection, &keys).await?;
+        let headers = read_headers(connection, &keys, flushes).await?;
         let owned = self.owned(flushes, &headers).await;
         let mut pipeline = redis::pipe();
         pipeline.atomic();
-        let mut outcomes = Vec::with_capacity(flushes.len());
-        let mut writing = false;
+        let mut judged = Vec::with_capacity(flushes.len());
         for (((flush, keys), header), owned) in flushes.iter().zip(&keys).zip(&headers).zip(owned) {
-            let outcome = match (judge_header(flush, header.as_ref()), owned) {
-                (Permission::Write, _) | (Permission::WriteIfOwner, Some(true)) => {
-                    self.queue(&mut pipeline, keys, flush, header.as_ref());
-                    writing = true;
-                    Flushed::Done(flush.generation.seq + 1)
-                }
-                (Permission::WriteIfOwner, Some(false)) => Flushed::Fenced,
-                (Permission::WriteIfOwner, None) | (Permission::Reseed, _) => Flushed::Lost,
-            };
-            outcomes.push((flush.partition, outcome));
+            let outcome = judge_flush(flush, header.as_ref(), owned);
+            if outcome.is_none() {
+                self.queue(&mut pipeline, keys, flush, header.as_ref());
+            }
+            judged.push((flush, outcome));
         }
-        if !writing {
+        let mut fields = if judged.iter().all(|(_, outcome)| outcome.is_some()) {
             cmd("UNWATCH").query_async::<()>(connection).await?;
-            return Ok(outcomes);
-        }
-        let executed: Option<redis::Value> = pipeline.query_async(connection).await?;
-        if executed.is_none_or(|value| value == redis::Value::Nil) {
-            // Somebody wrote a header after we had looked.
-            return Ok(flushes
-                .iter()
-                .map(|flush| (flush.partition, Flushed::Lost))
-                .collect());
-        }
-        Ok(outcomes)
+            Vec::new().into_iter()
+        } else {
+            let executed: Option<Vec<u64>> = pipeline.query_async(connection).await?;
+            let Some(fields) = executed else {
+                // Somebody wrote a header after we had looked, or a map is gone.
+                return Ok(flushes
+                    .iter()
+                    .map(|flush| (flush.partition, Flushed::Lost))
+                    .collect());
+            };
+            fields.into_iter()
+        };
+        let written = |flush: &Flush| Flushed::Done {
+            seq: flush.generation.seq + 1,
+            fields: fields.by_ref().take(LiveMap::ALL.len()).sum(),
+        };
+        Ok(outcomes(judged, written))
     }
 
     /// Whether the ledger says that we own each partition, where that has to be asked; `None` where it cannot be known.
@@ -136,9 +125,7 @@ impl LiveStore {
         let ask: Vec<i32> = flushes
             .iter()
             .zip(headers)
-            .filter(|(flush, header)| {
-                judge_header(flush, header.as_ref()) == Permission::WriteIfOwner
-            })
+            .filter(|(flush, header)| asks_ledger(flush, header.as_ref()))
             .map(|(flush, _)| flush.partition)
             .collect();
         if ask.is_empty() {
@@ -218,36 +205,68 @@ impl LiveStore {
         pipeline
             .publish(keys.channel(), frame(flush, seq).encode_to_vec())
             .ignore();
+        for map in LiveMap::ALL {
+            pipeline.hlen(keys.map(generation, map));
+        }
     }
 }
 
+/// What became of each flush: judged, or written.
+fn outcomes(
+    judged: Vec<(&Flush, Option<Flushed>)>,
+    mut written: impl FnMut(&Flush) -> Flushed,
+) -> Vec<(i32, Flushed)> {
+    judged
+        .into_iter()
+        .map(|(flush, outcome)| (flush.partition, outcome.unwrap_or_else(|| written(flush))))
+        .collect()
+}
+
+/// Watches the headers and the maps that are to be written, and looks at them. A header says which generation counts; how
+/// many fields the maps of ours hold is counted, because Redis may let go of one under memory pressure.
 async fn read_headers(
     connection: &mut MultiplexedConnection,
     keys: &[LiveKeys],
+    flushes: &[Flush],
 ) -> RedisResult<Vec<Option<Header>>> {
     type Fields = (Option<String>, Option<i64>, Option<u64>);
+    let mut watch = cmd("WATCH");
+    let mut counts = redis::pipe();
+    for (keys, flush) in keys.iter().zip(flushes) {
+        watch.arg(keys.header());
+        for map in LiveMap::ALL {
+            let map = keys.map(&flush.generation.name, map);
+            watch.arg(&map);
+            counts.hlen(map);
+        }
+    }
     let mut pipeline = redis::pipe();
-    let names: Vec<_> = keys.iter().map(LiveKeys::header).collect();
-    pipeline.cmd("WATCH").arg(&names).ignore();
-    for name in &names {
+    pipeline.add_command(watch).ignore();
+    for keys in keys {
         pipeline
             .cmd("HMGET")
-            .arg(name)
+            .arg(keys.header())
             .arg(&["gen", "epoch", "seq"]);
     }
-    let headers: Vec<Fields> = pipeline.query_async(connection).await?;
-    Ok(headers
-        .into_iter()
-        .map(|(name, epoch, seq)| {
-            Some(Header {
-                epoch: epoch?,
-                generation: Generation {
-                    name: name?,
-                    seq: seq?,
-                },
-            })
+    for count in counts.cmd_iter() {
+        pipeline.add_command(count.clone());
+    }
+    let mut found: Vec<redis::Value> = pipeline.query_async(connection).await?;
+    let counts: Vec<u64> = from_redis_value(redis::Value::Array(found.split_off(keys.len())))?;
+    let headers: Vec<Fields> = from_redis_value(redis::Value::Array(found))?;
+    let header = |((name, epoch, seq), counts): (Fields, &[u64])| {
+        let generation = Generation {
+            name: name?,
+            seq: seq?,
+            fields: counts.iter().sum(),
+        };
+        Some(Header {
+            epoch: epoch?,
+            generation,
         })
-        .collect())
+    };
+    let counts = counts.chunks(LiveMap::ALL.len());
+    Ok(headers.into_iter().zip(counts).map(header).collect())
 }
 
 /// The announcement of a flush. A generation is announced empty: its readers read Redis.

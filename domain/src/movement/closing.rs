@@ -28,6 +28,8 @@ impl Sensor {
         }
         self.panes.settle(to - config.settle);
         self.live_changed = true;
+        // Visits that are over leave the live view after a while, also when nothing else happens.
+        self.visits_changed |= self.has_shown_enough();
     }
 
     /// Closes the visits of a track that are due, and queues it again while one is open.

@@ -77,15 +77,15 @@ impl Sensor {
                 .remove(&slot)
                 .expect("the first key is there");
             if open.in_rows_due || !self.panes.is_settled(slot.0) {
+                if open.pane.revised > 0 {
+                    self.panes.revised.insert(slot);
+                }
                 let row = PaneRow {
-                    pane: open.pane.clone(),
+                    pane: open.pane,
                     changed_offset: open.changed_offset,
                     revision: open.revision,
                 };
                 rows.panes.insert(self.pane_key(slot), row);
-                if open.pane.revised > 0 {
-                    self.panes.revised.insert(slot, open);
-                }
             }
             self.panes.live_gone.push(slot);
         }
@@ -103,8 +103,8 @@ impl Sensor {
         if track.forget_before(horizon, |samples| leaving.add(kind, &traveler, samples)) {
             // Look again when the next minute of samples, or the whole visit, may go.
             let last = track.visits.last().map_or(horizon, |visit| visit.last);
-            self.expiring
-                .push(Reverse((last.min(horizon + REPORT).max(horizon), index)));
+            track.expires_at = last.min(horizon + REPORT).max(horizon);
+            self.expiring.push(Reverse((track.expires_at, index)));
             return;
         }
         let hash = traveler_hash(&track.traveler, track.traveler_type);

@@ -29,13 +29,11 @@ impl Sensor {
                 writes.push(self.pane_write(slot, config.idle_gap));
             }
         }
-        for (slot, open) in std::mem::take(&mut self.panes.revised) {
-            // It is announced once, and goes with the next checkpoint like all that Postgres has.
-            let value = PaneValue::new(&open.pane, open.changed_offset, true);
+        for slot in std::mem::take(&mut self.panes.revised) {
             writes.push(LiveWrite {
-                map: LiveMap::Panes,
+                map: LiveMap::Revised,
                 field: pane_field(&self.pane_key(slot)),
-                value: Some(value.encode_to_vec()),
+                value: Some(Vec::new()),
             });
         }
         for slot in std::mem::take(&mut self.panes.live_gone) {
@@ -120,13 +118,17 @@ impl Sensor {
             .collect()
     }
 
-    fn visits_write(&mut self) -> LiveWrite {
+    /// Whether a visit has been over for so long that it is not shown any more.
+    pub(super) fn has_shown_enough(&self) -> bool {
         let shown_from = self.clock - CLOSED_SHOWN;
-        while self
-            .recently_closed
+        self.recently_closed
             .front()
             .is_some_and(|(closed_at, _)| *closed_at < shown_from)
-        {
+    }
+
+    fn visits_write(&mut self) -> LiveWrite {
+        let shown_from = self.clock - CLOSED_SHOWN;
+        while self.has_shown_enough() {
             self.recently_closed.pop_front();
         }
         let mut indices: Vec<u32> = self.closing.iter().map(|entry| entry.0.1).collect();

@@ -3,7 +3,7 @@
 //! Counts, sums and sketches can be taken back exactly because they are integers. A minimum or maximum cannot: when an
 //! extreme is taken back the pane is marked, and whoever reads it next computes its extremes again from the samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pane::{PANE, Pane};
 use crate::quantity::Speed;
@@ -28,7 +28,7 @@ pub(super) struct Panes {
     /// Panes that end at or before this have settled.
     pub(super) settled_until: Micros,
     /// Final panes that late events changed since the live view was drained.
-    pub(super) revised: BTreeMap<Slot, OpenPane>,
+    pub(super) revised: BTreeSet<Slot>,
 }
 
 /// A pane that may still change.

@@ -207,7 +207,8 @@ impl Sensor {
             let type_index = self.type_index(&kind);
             let index = if is_guest {
                 let index = self.free_index();
-                self.tracks[index as usize] = Some(Track::new(traveler.clone(), type_index));
+                self.tracks[index as usize] =
+                    Some(Track::new(traveler.clone(), type_index, Micros::MIN));
                 index
             } else {
                 let first = runs.first().map_or(self.watermark, |run| run.first);

@@ -215,7 +215,9 @@ impl Sensor {
             }
             self.advance_clock(at, config, rows);
         }
+        let watermark = self.watermark;
         self.advance_watermark(at - config.amend_horizon, offset, config, rows);
+        self.live_changed |= self.watermark != watermark;
         self.report_since(clock, rows);
     }
 
@@ -285,7 +287,7 @@ impl Sensor {
     /// The track of a traveler, made when there is none.
     pub(super) fn track_index(&mut self, traveler: TravelerId, kind: TypeIndex, at: Micros) -> u32 {
         self.known_track(&traveler, kind)
-            .unwrap_or_else(|| self.place(Track::new(traveler, kind), at))
+            .unwrap_or_else(|| self.place(Track::new(traveler, kind, at)))
     }
 
     /// The track of a traveler, when there is one.
@@ -300,8 +302,9 @@ impl Sensor {
             .copied()
     }
 
-    /// Gives a track an index and its places in the queues; `first` is its earliest sample.
-    pub(super) fn place(&mut self, track: Track, first: Micros) -> u32 {
+    /// Gives a track an index and its places in the queues.
+    pub(super) fn place(&mut self, track: Track) -> u32 {
+        let expires_at = track.expires_at;
         let hash = traveler_hash(&track.traveler, track.traveler_type);
         let closing = track
             .visits
@@ -324,7 +327,7 @@ impl Sensor {
         if let Some(last) = closing {
             self.closing.push(Reverse((last, index)));
         }
-        self.expiring.push(Reverse((first, index)));
+        self.expiring.push(Reverse((expires_at, index)));
         index
     }
 }

@@ -124,6 +124,8 @@ struct TrackProto {
     sealed: Option<VisitProto>,
     #[prost(message, repeated, tag = "5")]
     visits: Vec<VisitProto>,
+    #[prost(sint64, tag = "6")]
+    expires_at: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -331,6 +333,7 @@ fn track_proto(track: &Track) -> TrackProto {
         samples: sample_bytes(&track.samples),
         sealed: track.sealed.as_deref().map(visit_proto),
         visits: track.visits.iter().map(visit_proto).collect(),
+        expires_at: track.expires_at.0,
     }
 }
 
@@ -403,11 +406,7 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
             .filter(|visit| visit.phase == Phase::Open)
             .count();
         *count += u32::try_from(open).map_err(|_| broken("too many visits"))?;
-        let first = track
-            .samples
-            .first()
-            .map_or(Micros::MIN, |sample| sample.at);
-        sensor.place(track, first);
+        sensor.place(track);
     }
     Ok(sensor)
 }
@@ -508,7 +507,7 @@ fn track(proto: TrackProto) -> Result<Track, RestoreError> {
     if !rest.is_empty() {
         return Err(broken("samples that are not a multiple of 40 bytes"));
     }
-    let mut track = Track::new(proto.traveler.into(), kind);
+    let mut track = Track::new(proto.traveler.into(), kind, Micros(proto.expires_at));
     track.samples = samples.iter().map(sample).collect();
     track.sealed = proto.sealed.as_ref().map(|sealed| Box::new(visit(sealed)));
     track.visits = proto.visits.iter().map(visit).collect();

@@ -75,6 +75,9 @@ pub(super) struct Track {
     pub(super) visits: Vec<Visit>,
     /// Whether the sensor's closing queue has an entry for this track.
     pub(super) in_closing: bool,
+    /// When the sensor looks what this track may forget. Part of the state, because what is forgotten together is written down
+    /// together.
+    pub(super) expires_at: Micros,
 }
 
 /// What became of a sample.
@@ -143,7 +146,7 @@ impl Visit {
 }
 
 impl Track {
-    pub(super) fn new(traveler: TravelerId, traveler_type: TypeIndex) -> Self {
+    pub(super) fn new(traveler: TravelerId, traveler_type: TypeIndex, expires_at: Micros) -> Self {
         Self {
             traveler,
             traveler_type,
@@ -151,6 +154,7 @@ impl Track {
             sealed: None,
             visits: Vec::new(),
             in_closing: false,
+            expires_at,
         }
     }
 

@@ -1,0 +1,306 @@
+//! One owner: a worker's slots and what is under way for it. It folds, asks and judges by the engine's own functions; what
+//! is told again here is only what Kafka's client and the runtime do around them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use domain::rejection::Rejection;
+use domain::time::Micros;
+
+use super::mutant::{Check, Mutant};
+use super::postgres::index;
+use super::servers::Servers;
+use super::subject::{Subject, Table};
+use super::tasks::{Fate, Tasks};
+use crate::engine::job::DeadRecord;
+use crate::engine::partition::{Folded, Partition, Restored};
+use crate::engine::work::{self, News, Stores as _};
+use crate::store::ledger::{Acquired, LoadError, still_ours};
+
+/// A partition of an owner.
+enum Slot<S: Subject> {
+    Loading(Acquired),
+    Active(Box<Partition<S>>),
+    /// The fold panicked at this offset.
+    Rebuilding(Box<Partition<S>>, i64),
+    /// The fold has to see its own past before the record at this offset; or it has seen it, and the ledger is to have what
+    /// it made of it.
+    Amending(Box<Partition<S>>, Option<i64>),
+}
+
+/// See the module.
+pub(super) struct Owner<S: Subject> {
+    servers: Rc<RefCell<Servers<S>>>,
+    config: S::Config,
+    slots: BTreeMap<i32, Slot<S>>,
+    /// Where Kafka's client stands in each partition.
+    positions: BTreeMap<i32, i64>,
+    pub(super) tasks: Tasks<S>,
+    /// It has to leave the group and come back.
+    pub(super) is_failed: bool,
+    /// It stands still; the others do not know.
+    pub(super) is_paused: bool,
+}
+
+impl<S: Subject> Owner<S> {
+    pub(super) fn new(servers: &Rc<RefCell<Servers<S>>>) -> Self {
+        Self {
+            config: S::config(&servers.borrow().surroundings),
+            slots: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            tasks: Tasks::new(Rc::clone(servers)),
+            servers: Rc::clone(servers),
+            is_failed: false,
+            is_paused: false,
+        }
+    }
+
+    pub(super) fn held(&self) -> Vec<i32> {
+        self.slots.keys().copied().collect()
+    }
+
+    pub(super) fn acquire(&mut self, partition: i32) {
+        let mut servers = self.servers.borrow_mut();
+        let holder = servers.new_holder();
+        let acquired = servers.postgres.acquire::<S>(partition, holder);
+        let hold = (holder, servers.postgres.restores);
+        drop(servers);
+        self.tasks.holds.insert(partition, hold);
+        self.positions.insert(partition, acquired.next_offset);
+        self.slots.insert(partition, Slot::Loading(acquired));
+    }
+
+    /// States that can be made are made.
+    pub(super) fn load(&mut self) {
+        for id in self.held() {
+            match self.slots.remove(&id) {
+                Some(Slot::Loading(acquired)) => {
+                    let loaded = self.restored(id, acquired.next_offset);
+                    if let Some(restored) = self.judge_load(acquired, loaded) {
+                        let partition = Partition::acquired(id, acquired.epoch, restored);
+                        self.slots.insert(id, Slot::Active(Box::new(partition)));
+                    }
+                }
+                Some(Slot::Rebuilding(mut partition, poison)) if !self.tasks.is_checkpointing() => {
+                    let acquired = Acquired {
+                        partition: id,
+                        epoch: partition.epoch,
+                        next_offset: partition.saved(),
+                        fold_version: S::VERSION,
+                    };
+                    let loaded = self.restored(id, acquired.next_offset);
+                    if let Some(restored) = self.judge_load(acquired, loaded) {
+                        partition.rebuild(restored, poison);
+                        self.slots.insert(id, Slot::Active(partition));
+                    }
+                }
+                Some(Slot::Amending(partition, waiting)) if partition.is_saved() => {
+                    self.amend(id, partition, waiting);
+                }
+                Some(other) => {
+                    self.slots.insert(id, other);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// As `engine::amend` does it, once the ledger has everything.
+    fn amend(&mut self, id: i32, mut partition: Box<Partition<S>>, waiting: Option<i64>) {
+        let Some(position) = waiting else {
+            self.slots.insert(id, Slot::Active(partition));
+            return;
+        };
+        let servers = self.servers.borrow();
+        if servers.postgres.read(&[id])[0].1 != partition.entry() {
+            self.is_failed = true;
+            drop(servers);
+            self.slots.insert(id, Slot::Amending(partition, waiting));
+            return;
+        }
+        let none = Table::new();
+        let rows = match servers.is(Mutant::PastNotRead) {
+            true => &none,
+            false => &servers.postgres.partitions[index(id)].rows,
+        };
+        let value = servers.logs[index(id)].value(position);
+        let mut wanted = Some(partition.wants());
+        while let Some(want) = wanted {
+            let amended = partition.amend(S::past(want, rows), value);
+            wanted = amended.expect("no subject panics when it sees its past");
+        }
+        let folded = fold(&mut partition, position, value);
+        assert!(matches!(folded, Folded::Done(_)), "{folded:?}");
+        drop(servers);
+        self.slots.insert(id, Slot::Amending(partition, None));
+    }
+
+    fn restored(&self, id: i32, next: i64) -> Result<Restored<S>, LoadError> {
+        let servers = self.servers.borrow();
+        let shown = servers.redis.partitions[index(id)].header.as_ref();
+        if let Some((_, ahead)) = shown.filter(|(_, off)| *off > next)
+            && servers.is(Mutant::RedisAhead)
+        {
+            return Ok(Restored {
+                fold: servers.logs[index(id)].state_at(*ahead),
+                next,
+                delta_bytes: 0,
+                snapshot_bytes: 0,
+            });
+        }
+        servers.postgres.load(id, next, &self.config)
+    }
+
+    /// What `Owner::without_state` makes of a state that could not be made: the partition is taken over once more, or it
+    /// stops, and a person is needed.
+    fn judge_load(
+        &mut self,
+        acquired: Acquired,
+        loaded: Result<Restored<S>, LoadError>,
+    ) -> Option<Restored<S>> {
+        let mut servers = self.servers.borrow_mut();
+        let ledger = servers.postgres.read(&[acquired.partition]);
+        match still_ours(acquired, loaded, &ledger) {
+            Ok(restored) => return Some(restored),
+            Err(cause) if cause.is_moved() => self.is_failed = true,
+            Err(cause) => servers.check(Check::NoHand, false, || cause.to_string()),
+        }
+        None
+    }
+
+    /// Folds up to `n` records of a partition.
+    pub(super) fn poll(&mut self, id: i32, n: u8) {
+        for _ in 0..n {
+            let Some(Slot::Active(partition)) = self.slots.get_mut(&id) else {
+                return;
+            };
+            let servers = self.servers.borrow();
+            let log = &servers.logs[index(id)];
+            let position = self.positions[&id];
+            if position >= log.end() {
+                return;
+            }
+            let value = log.value(position);
+            let mut folded = fold(partition, position, value);
+            if let (Folded::Gap { expected }, true) = (&folded, servers.is(Mutant::GapAccepted)) {
+                folded = fold(partition, *expected, value);
+            }
+            match folded {
+                Folded::Done(_) | Folded::Quarantined(_) | Folded::Stale => {
+                    self.positions.insert(id, position + 1);
+                }
+                Folded::Gap { .. } => {
+                    self.is_failed = true;
+                    return;
+                }
+                Folded::Due => {
+                    drop(servers);
+                    if let Some(Slot::Active(partition)) = self.slots.remove(&id) {
+                        // It was taken from Kafka's client, which goes on after it.
+                        self.slots
+                            .insert(id, Slot::Amending(partition, Some(position)));
+                    }
+                    self.positions.insert(id, position + 1);
+                    return;
+                }
+                Folded::Panicked { .. } => {
+                    // The record waits, and so do those after it.
+                    if let Some(Slot::Active(partition)) = self.slots.remove(&id) {
+                        self.slots.insert(id, Slot::Rebuilding(partition, position));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Kafka's client goes on somewhere else.
+    pub(super) fn jump(&mut self, id: i32, by: i64) {
+        let end = self.servers.borrow().logs[index(id)].end();
+        if let Some(position) = self.positions.get_mut(&id) {
+            *position = (*position + by).clamp(0, end);
+        }
+    }
+
+    /// Goes on with the flush by one atom; begins one when there is none.
+    pub(super) fn flush(&mut self, fate: Fate, with_visits: bool) {
+        if self.tasks.is_flushing() {
+            self.tasks.flush_atom(fate);
+        } else {
+            work::start_flush(&mut self.tasks, &mut active(&mut self.slots), with_visits);
+        }
+    }
+
+    /// Goes on with the checkpoint by one atom; begins one when there is none.
+    pub(super) fn checkpoint(&mut self, fate: Fate, snapshot: Option<i32>) {
+        if self.tasks.is_checkpointing() {
+            self.tasks.checkpoint_atom(fate);
+        } else {
+            work::start_checkpoint(&mut self.tasks, &mut active(&mut self.slots), snapshot);
+        }
+    }
+
+    /// Takes in what is done.
+    pub(super) fn settle(&mut self) {
+        let mut news = News::default();
+        work::settle(&mut self.tasks, &mut active(&mut self.slots), &mut news);
+        self.take(&news);
+    }
+
+    fn take(&mut self, news: &News) {
+        let mut servers = self.servers.borrow_mut();
+        for (partition, to) in &news.saved {
+            servers.commit(*partition, *to);
+        }
+        self.is_failed |= news.failure.is_some();
+    }
+
+    /// Hands partitions back, as far as it comes before the deadline.
+    pub(super) fn release(&mut self, partitions: &[i32], patience: (u8, u8), fate: Fate) {
+        let mut leaving = BTreeMap::new();
+        for id in partitions {
+            if let Some(slot) = self.slots.remove(id) {
+                leaving.insert(*id, slot);
+            }
+        }
+        self.tasks.patience = vec![patience.1, patience.0];
+        self.tasks.fate = fate;
+        let news = work::finish(
+            &mut self.tasks,
+            &mut active(&mut self.slots),
+            &mut active(&mut leaving),
+            None,
+        );
+        self.take(&news);
+    }
+
+    /// Drops partitions that were lost.
+    pub(super) fn forget(&mut self, partitions: &[i32]) {
+        for id in partitions {
+            self.slots.remove(id);
+        }
+        work::abandon_flush(&mut self.tasks, &mut active(&mut self.slots));
+    }
+}
+
+fn active<S: Subject>(slots: &mut BTreeMap<i32, Slot<S>>) -> Vec<&mut Partition<S>> {
+    slots
+        .values_mut()
+        .filter_map(|slot| match slot {
+            Slot::Active(partition)
+            | Slot::Rebuilding(partition, _)
+            | Slot::Amending(partition, _) => Some(&mut **partition),
+            Slot::Loading(_) => None,
+        })
+        .collect()
+}
+
+fn fold<S: Subject>(partition: &mut Partition<S>, offset: i64, value: &[u8]) -> Folded {
+    partition.fold(offset, value, |rejection: Rejection| DeadRecord {
+        offset,
+        rejection,
+        device: None,
+        payload: value.to_vec(),
+        received_at: Micros(0),
+    })
+}
