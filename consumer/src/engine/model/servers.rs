@@ -211,6 +211,17 @@ impl<S: Subject> Servers<S> {
         }
     }
 
+    /// Postgres goes back to its backup, if there is one. Whoever showed values after that never was, as far as it knows.
+    pub(super) fn restore_postgres(&mut self) {
+        if !self.postgres.restore() {
+            return;
+        }
+        for id in 0..PARTITIONS {
+            self.shown_by[id] = self.shown_by[id].min(self.postgres.partitions[id].holder);
+            self.check_rows(id);
+        }
+    }
+
     fn drop_gone(&mut self, id: usize, offset: i64) {
         let live = self.logs[id].prefix(offset).live.clone();
         let keys = &mut self.redis.partitions[id];

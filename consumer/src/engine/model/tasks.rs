@@ -36,6 +36,8 @@ pub(super) struct Tasks<S: Subject> {
     pub(super) holds: BTreeMap<i32, Hold>,
     flush: Option<Flushing>,
     checkpoint: Option<Saving<S::Rows>>,
+    /// Under which names the checkpoint was begun: by now a partition may have been acquired anew.
+    begun: BTreeMap<i32, Hold>,
     /// The statement was sent; the ledger is to be asked.
     asks: bool,
     /// Atoms that are still done before each deadline, the last one first, and what becomes of them.
@@ -46,6 +48,7 @@ pub(super) struct Tasks<S: Subject> {
 #[derive(Debug)]
 struct Flushing {
     flushes: Vec<Rc<Flush>>,
+    begun: BTreeMap<i32, Hold>,
     look: Option<Look>,
     owned: Option<Vec<Option<bool>>>,
     outcomes: Option<Vec<(i32, Flushed)>>,
@@ -58,6 +61,7 @@ impl<S: Subject> Tasks<S> {
             holds: BTreeMap::new(),
             flush: None,
             checkpoint: None,
+            begun: BTreeMap::new(),
             asks: false,
             patience: Vec::new(),
             fate: Fate::Fine,
@@ -99,7 +103,7 @@ impl<S: Subject> Tasks<S> {
             }
             (Some(look), Some(owned)) => {
                 let judged = judge(&servers, &task.flushes, look, owned);
-                let shown = task.shown(&judged, &self.holds);
+                let shown = task.shown(&judged);
                 let look = look.clone();
                 task.exec(&mut servers, look, shown, (judged, fate));
             }
@@ -120,7 +124,7 @@ impl<S: Subject> Tasks<S> {
             }
             return;
         }
-        let holds = &self.holds;
+        let holds = &self.begun;
         let statements: Vec<_> = saving
             .waiting()
             .iter()
@@ -209,12 +213,12 @@ impl Flushing {
     }
 
     /// What is to be written.
-    fn shown(&self, judged: &[(i32, Option<Flushed>)], holds: &BTreeMap<i32, Hold>) -> Vec<Shown> {
+    fn shown(&self, judged: &[(i32, Option<Flushed>)]) -> Vec<Shown> {
         let judged = self.flushes.iter().zip(judged);
         judged
             .filter(|(_, (_, outcome))| outcome.is_none())
             .map(|(flush, _)| {
-                let (holder, restores) = hold(holds, flush.partition);
+                let (holder, restores) = hold(&self.begun, flush.partition);
                 Shown {
                     flush: Rc::clone(flush),
                     holder,
@@ -265,6 +269,7 @@ impl<S: Subject> Stores<S::Rows> for Tasks<S> {
     fn start_flush(&mut self, flushes: Vec<Flush>) {
         self.flush = Some(Flushing {
             flushes: flushes.into_iter().map(Rc::new).collect(),
+            begun: self.holds.clone(),
             look: None,
             owned: None,
             outcomes: None,
@@ -281,6 +286,7 @@ impl<S: Subject> Stores<S::Rows> for Tasks<S> {
         }
         drop(servers);
         self.asks = false;
+        self.begun = self.holds.clone();
         self.checkpoint = Some(Saving::new(checkpoints));
     }
 

@@ -122,7 +122,7 @@ impl<S: Subject> World<S> {
                 self.servers.borrow_mut().redis.partitions[partition(id)].evict_map(map);
             }
             Step::BackUpPostgres => self.servers.borrow_mut().postgres.back_up(),
-            Step::RestorePostgres => self.restore_postgres(),
+            Step::RestorePostgres => self.servers.borrow_mut().restore_postgres(),
             Step::Work { owner }
             | Step::Poll { owner, .. }
             | Step::Flush { owner, .. }
@@ -273,13 +273,6 @@ impl<S: Subject> World<S> {
             Sent::Exec(look, shown) => {
                 servers.exec(&look, &shown);
             }
-        }
-    }
-
-    fn restore_postgres(&self) {
-        let mut servers = self.servers.borrow_mut();
-        if servers.postgres.restore() {
-            (0..PARTITIONS).for_each(|id| servers.check_rows(id));
         }
     }
 
