@@ -26,6 +26,7 @@ use std::collections::HashMap;
 
 pub use rows::{LateRow, MovementRows, PaneRow, SensorRow, UpRow, VisitKey, VisitRow};
 
+use crate::canary::Canary;
 use crate::envelope;
 use crate::event::{Body, Event};
 use crate::fold::{Fold, Outcome, RestoreError};
@@ -95,6 +96,10 @@ impl Fold for MovementFold {
         Some(record.received_at)
     }
 
+    fn canary(record: &Event) -> Option<(Canary, Micros)> {
+        Some((Canary::of(record)?, record.event_time))
+    }
+
     fn new(config: &MovementConfig) -> Self {
         Self {
             config: config.clone(),
@@ -116,7 +121,7 @@ impl Fold for MovementFold {
         } = event;
         if matches!(body, Body::Tick) {
             self.tick(event_time);
-            return Outcome::Applied;
+            return Outcome::Marker;
         }
         let sensor = self
             .sensors
