@@ -179,10 +179,7 @@ mod tests {
             gaps: 2,
             repeats: 2,
         };
-        assert_eq!(
-            canaries.drain_changed(),
-            [(GatewayId::from("a"), expected)]
-        );
+        assert_eq!(canaries.drain_changed(), [(GatewayId::from("a"), expected)]);
         assert_eq!(canaries.drain_changed(), []);
     }
 
@@ -194,7 +191,11 @@ mod tests {
             canaries.observe(canary(&format!("new-{n}"), 1), Micros(at));
         }
         assert_eq!(canaries.flights().count(), GATEWAYS_MAX);
-        assert!(canaries.flights().all(|(gateway, _)| gateway.as_str() != "old"));
+        assert!(
+            canaries
+                .flights()
+                .all(|(gateway, _)| gateway.as_str() != "old")
+        );
     }
 
     proptest! {

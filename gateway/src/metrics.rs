@@ -141,9 +141,6 @@ fn describe() {
         "Kafka clients replaced because they had lost every address"
     );
     describe_counter!(TICKS, "Tick records confirmed by Kafka");
-    describe_gauge!(
-        CANARY,
-        "Newest round of ticks confirmed in every partition"
-    );
+    describe_gauge!(CANARY, "Newest round of ticks confirmed in every partition");
     describe_counter!(ACKED, "Records confirmed by Kafka");
 }

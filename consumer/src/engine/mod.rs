@@ -1,13 +1,14 @@
 //! The engine: exactly-once effects for any fold.
 //!
-//! - `partition`, `job`, `delta`: every decision, without a client;
+//! - `partition`, `job`, `delta`, `conservation`, `stop`: every decision, without a client;
 //! - `owner`, `slot`, `rebuild`: the partitions of one worker, taken over, handed back, and made again after a panic;
 //! - `duties`: flushes and checkpoints under way;
 //! - `member`, `rebalance`: one OS thread = one Kafka consumer = one member of the group;
-//! - `watch`: what a member counts and reports.
+//! - `standing`: what the ledger is told about partitions, stopped ones above all; `watch`: what a member counts and reports.
 //!
 //! **Architecture invariant.** Nothing in here knows what is counted; nothing outside of `store` speaks SQL or Redis.
 
+pub(crate) mod conservation;
 pub(crate) mod delta;
 pub(crate) mod duties;
 pub(crate) mod job;
@@ -18,6 +19,8 @@ pub(crate) mod partition;
 mod rebalance;
 mod rebuild;
 mod slot;
+pub(crate) mod standing;
+pub(crate) mod stop;
 pub(crate) mod watch;
 
 #[cfg(test)]

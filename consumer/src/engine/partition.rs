@@ -7,11 +7,13 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use domain::canary::Canaries;
 use domain::fold::{Fold, Outcome};
 use domain::live::LiveWrite;
 use domain::rejection::{Reason, Rejection};
 use domain::time::Micros;
 
+use super::conservation::Conservation;
 use super::delta::Delta;
 use super::job::{Checkpoint, DeadRecord, Flush, Generation, LogWrite};
 
@@ -46,6 +48,7 @@ pub(crate) struct Partition<F: Fold> {
     /// Bytes of the deltas since the last snapshot, and of that snapshot, as stored.
     log_bytes: (usize, usize),
     poison: BTreeSet<i64>,
+    conservation: Conservation,
     /// The fold panicked half way: nothing of its state may leave.
     broken: bool,
     live: Live,
@@ -109,6 +112,7 @@ impl<F: Fold> Partition<F> {
             dead: Vec::new(),
             log_bytes: (restored.delta_bytes, restored.snapshot_bytes),
             poison: BTreeSet::new(),
+            conservation: Conservation::new(restored.next, Canaries::default()),
             broken: false,
             live: Live {
                 reseed: Some(false),
@@ -119,9 +123,25 @@ impl<F: Fold> Partition<F> {
         }
     }
 
+    /// With what the ledger knows about the gateways' canaries.
+    pub(crate) fn with_canaries(mut self, canaries: Canaries) -> Self {
+        self.conservation = Conservation::new(self.saved, canaries);
+        self
+    }
+
     /// What the ledger has.
     pub(crate) fn saved(&self) -> i64 {
         self.saved
+    }
+
+    /// What became of the records.
+    pub(crate) fn conservation(&mut self) -> &mut Conservation {
+        &mut self.conservation
+    }
+
+    /// Records in the ledger of which nobody knows what became.
+    pub(crate) fn unaccounted(&self) -> i64 {
+        self.conservation.unaccounted(self.saved)
     }
 
     /// Bytes of records that no checkpoint has taken yet.
@@ -149,12 +169,13 @@ impl<F: Fold> Partition<F> {
         } else {
             match F::decode(value) {
                 Ok(record) => {
-                    let received = F::received_at(&record);
+                    let (received, canary) = (F::received_at(&record), F::canary(&record));
                     let folded = catch_unwind(AssertUnwindSafe(|| self.fold.apply(record, offset)));
                     return match folded {
                         Ok(outcome) => {
                             self.delta.push(Some(value));
                             self.next += 1;
+                            self.conservation.folded(outcome, canary);
                             self.newest_received = self.newest_received.max(received);
                             Folded::Done(outcome)
                         }
@@ -171,6 +192,7 @@ impl<F: Fold> Partition<F> {
         };
         let reason = rejection.reason;
         self.dead.push(quarantine(rejection));
+        self.conservation.quarantined();
         self.delta.push(None);
         self.next += 1;
         Folded::Quarantined(reason)
@@ -221,6 +243,7 @@ impl<F: Fold> Partition<F> {
             rows,
             log,
             dead: std::mem::take(&mut self.dead),
+            tally: self.conservation.take(),
         })
     }
 
@@ -238,6 +261,7 @@ impl<F: Fold> Partition<F> {
     /// The ledger is at `to`.
     pub(crate) fn checkpoint_saved(&mut self, to: i64) {
         self.saved = to;
+        self.conservation.saved();
         self.poison.retain(|offset| *offset >= to);
         self.live.gone_ready.append(&mut self.live.gone_under_way);
     }

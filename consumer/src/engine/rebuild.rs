@@ -4,6 +4,7 @@ use domain::fold::Fold;
 use tokio::task::JoinHandle;
 use tracing::error;
 
+use super::job::LedgerEntry;
 use super::owner::{Owner, Polled};
 use super::partition::Restored;
 use super::slot::{Rebuilding, Slot, Waiting};
@@ -57,6 +58,7 @@ where
                 partition: id,
                 epoch: rebuilding.partition.epoch,
                 next_offset: rebuilding.partition.saved(),
+                accounted_offset: rebuilding.partition.saved(),
                 fold_version: F::VERSION,
             };
             match rebuilding.task.take() {
@@ -79,7 +81,13 @@ where
     ) {
         match self.shared.handle.block_on(task) {
             Ok(Ok(restored)) => rebuilding.partition.rebuild(restored, rebuilding.poison),
-            Ok(Err(cause)) => return self.stop(id, &cause.to_string()),
+            Ok(Err(cause)) => {
+                let entry = LedgerEntry {
+                    epoch: rebuilding.partition.epoch,
+                    next_offset: rebuilding.partition.saved(),
+                };
+                return self.stop(id, entry, cause.into());
+            }
             Err(cause) => return self.fail(format!("rebuilding partition {id} ended: {cause}")),
         }
         self.slots.insert(id, Slot::Active(rebuilding.partition));
