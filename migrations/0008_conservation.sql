@@ -41,6 +41,9 @@ create table canary (
     constraint canary_pkey primary key (topic, partition, gateway)
 ) with (fillfactor = 70);
 
+-- serves /pipeline: how many letters are open
+create index dead_letter_open_idx on dead_letter (id) where replayed_at is null;
+
 -- A piece of the state log that leads over records which were left out; its blob is the offset of the first of them.
 alter table state_log
     drop constraint state_log_kind_known,
