@@ -89,7 +89,8 @@ impl Conservation {
             canaries: self.canaries.drain_changed(),
             gaps: std::mem::take(&mut self.gaps),
         };
-        self.under_way = (tally.counts.total(), tally.gaps);
+        self.under_way.0 += tally.counts.total();
+        self.under_way.1 += tally.gaps;
         tally
     }
 

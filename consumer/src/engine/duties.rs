@@ -215,6 +215,7 @@ where
             match (verdict, partition) {
                 (Verdict::Saved, Some(partition)) => {
                     partition.checkpoint_saved(to);
+                    watch.canary_gaps(partition.conservation().take_saved_gaps());
                     news.saved.push((id, to));
                 }
                 (Verdict::Saved, None) | (Verdict::Again, _) => {}

@@ -188,9 +188,8 @@ where
                     let saved = partition.saved();
                     let lag = log.map_or(0, |log| (log.end - saved).max(0));
                     self.watch.stands(*id, lag, partition.unaccounted());
-                    let gaps = partition.conservation().take_saved_gaps();
-                    self.watch
-                        .canary(*id, partition.conservation().newest_canary(), gaps, now);
+                    let newest = partition.conservation().newest_canary();
+                    self.watch.canary(*id, newest, now);
                 }
                 Slot::Stopped { entry, .. } => {
                     let lag = log.map_or(0, |log| (log.end - entry.next_offset).max(0));

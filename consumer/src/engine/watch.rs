@@ -19,6 +19,7 @@ pub(crate) struct Watch {
     outcomes: Vec<(Outcome, Counter, u64)>,
     ignored: Counter,
     fenced: Counter,
+    canary_gaps: Counter,
     checkpoint: Histogram,
     assigned: Gauge,
     /// Whether the group has given us an assignment, be it an empty one.
@@ -38,6 +39,7 @@ impl Watch {
             outcomes: Outcome::ALL.into_iter().map(outcome).collect(),
             ignored: counter!(name::RECORDS, "fold" => fold, "outcome" => "stale"),
             fenced: counter!(name::FENCED, "fold" => fold),
+            canary_gaps: counter!(name::CANARY_GAPS, "topic" => topic.to_owned()),
             checkpoint: histogram!(name::CHECKPOINT_SECONDS, "fold" => fold),
             assigned: gauge!(name::ASSIGNED, "fold" => fold, "worker" => worker),
             joined: false,
@@ -98,10 +100,14 @@ impl Watch {
         gauge.set(unaccounted as f64);
     }
 
-    /// The newest canary of a partition, and how many more of them are known to be missing.
+    /// Canaries were found missing, and the ledger knows it.
+    pub(crate) fn canary_gaps(&self, gaps: u64) {
+        self.canary_gaps.increment(gaps);
+    }
+
+    /// The newest canary of a partition.
     #[expect(clippy::cast_precision_loss, reason = "below 2^53 rounds")]
-    pub(crate) fn canary(&self, partition: i32, newest: Option<&Flight>, gaps: u64, now: Micros) {
-        counter!(name::CANARY_GAPS, "topic" => self.topic.clone()).increment(gaps);
+    pub(crate) fn canary(&self, partition: i32, newest: Option<&Flight>, now: Micros) {
         if let Some(flight) = newest {
             let sequence = self.of_partition(name::CANARY_SEQUENCE, partition);
             sequence.set(flight.sequence as f64);

@@ -3,6 +3,7 @@
 
 use sqlx::{Row, query};
 
+use super::checkpoint::without_nul;
 use super::ledger::Ledger;
 use crate::engine::job::LedgerEntry;
 use crate::engine::standing::Standing;
@@ -64,7 +65,7 @@ pub(crate) async fn tell(
     .bind(column(|told| told.log.map(|log| log.begin)))
     .bind(column(|told| told.log.map(|log| log.end)))
     .bind(stops(|stop| stop.reason.as_str().to_owned()))
-    .bind(stops(|stop| stop.why.clone()))
+    .bind(stops(|stop| without_nul(&stop.why)))
     .fetch_all(&ledger.pool)
     .await?;
     rows.iter()

@@ -19,7 +19,7 @@ use stack::{Scratch, Topic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) const PARTITIONS: i32 = 3;
 const START: i64 = 1_790_000_000_000_000;
@@ -44,7 +44,8 @@ pub(crate) struct Corner {
 /// A consumer that runs in this process.
 pub(crate) struct Running {
     pub(crate) admin: String,
-    shutdown: CancellationToken,
+    /// A test that fails ends its consumer too.
+    shutdown: DropGuard,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -92,7 +93,7 @@ impl Corner {
         let task = tracker.spawn(consumer::run(config, shutdown.clone()));
         Running {
             admin,
-            shutdown,
+            shutdown: shutdown.drop_guard(),
             task,
         }
     }
@@ -217,7 +218,7 @@ impl Corner {
 
 impl Running {
     pub(crate) async fn stop(self) {
-        self.shutdown.cancel();
+        drop(self.shutdown);
         self.task.await.unwrap().unwrap();
     }
 
