@@ -19,7 +19,7 @@ use chassis::admin::Health;
 use chassis::clock::Clock;
 
 use crate::problem::{Answer, Component, Problem};
-use crate::store::{DeviceRow, PartitionRow, SensorRow, SiteRow, Store, ZoneRow};
+use crate::store::{CanaryRow, DeviceRow, PartitionRow, SensorRow, SiteRow, Store, ZoneRow};
 
 /// How often the tables are read.
 const EVERY: Duration = Duration::from_secs(1);
@@ -50,6 +50,10 @@ pub struct Catalog {
     pub first_signs: BTreeMap<DeviceId, Micros>,
     /// The ledger.
     pub partitions: Vec<PartitionRow>,
+    /// The gateways' canaries.
+    pub canaries: Vec<CanaryRow>,
+    /// Dead letters that nobody has replayed; see [`Store::dead_letters`].
+    pub dead_letters: i64,
     /// Traveler types that were seen lately.
     pub types: BTreeSet<String>,
 }
@@ -163,6 +167,8 @@ impl CatalogKeeper {
             sensors,
             first_signs: self.first_signs.clone(),
             partitions: self.store.partitions().await?,
+            canaries: self.store.canaries().await?,
+            dead_letters: self.store.dead_letters().await?,
             types: self.types.clone(),
             site,
         };

@@ -2,7 +2,7 @@
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
-/// Records by fold and outcome: applied, duplicate, late, ignored, stale (delivered a second time).
+/// Records by fold and outcome: applied, duplicate, late, ignored, marker (a tick), stale (delivered a second time).
 pub const RECORDS: &str = "footfall_consumer_records_total";
 /// Records put into quarantine, by fold and reason.
 pub const QUARANTINED: &str = "footfall_consumer_quarantined_total";
@@ -12,8 +12,18 @@ pub const FENCED: &str = "footfall_consumer_fenced_writes_total";
 pub const CHECKPOINT_SECONDS: &str = "footfall_consumer_checkpoint_seconds";
 /// Partitions in the hands of a worker.
 pub const ASSIGNED: &str = "footfall_consumer_assigned_partitions";
-/// 1 for a partition that cannot go on without a person; the log says why.
+/// 1 for a partition that cannot go on without a person, by fold, partition and reason; the log says what to do.
 pub const STOPPED: &str = "footfall_consumer_partition_stopped";
+/// Records between the ledger and the end of the log, by topic and partition.
+pub const LAG: &str = "footfall_consumer_lag_records";
+/// Records up to the ledger's offset of which nobody knows what became, by topic and partition: always 0.
+pub const UNACCOUNTED: &str = "footfall_consumer_unaccounted_records";
+/// Numbers of the gateways' canaries that were skipped, by topic: records that Kafka had confirmed and that are lost.
+pub const CANARY_GAPS: &str = "footfall_consumer_canary_gaps_total";
+/// The number of the newest canary, by topic and partition.
+pub const CANARY_SEQUENCE: &str = "footfall_consumer_canary_sequence";
+/// Time since the newest canary was written, by topic and partition: the age of the ledger's view, the tick interval included.
+pub const CANARY_AGE_SECONDS: &str = "footfall_consumer_canary_age_seconds";
 
 /// Gives every metric its description.
 pub(crate) fn describe() {
@@ -34,5 +44,13 @@ pub(crate) fn describe() {
     describe_gauge!(
         STOPPED,
         "1 for a partition that cannot go on without a person"
+    );
+    describe_gauge!(LAG, "Records between the ledger and the end of the log");
+    describe_gauge!(UNACCOUNTED, "Records of which nobody knows what became");
+    describe_counter!(CANARY_GAPS, "Canaries of gateways that were skipped");
+    describe_gauge!(CANARY_SEQUENCE, "Number of the newest canary");
+    describe_gauge!(
+        CANARY_AGE_SECONDS,
+        "Seconds since the newest canary was written"
     );
 }

@@ -7,7 +7,7 @@ use crate::time::Micros;
 /// One fact from one device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Who said it. Empty for a [`Body::Tick`].
+    /// Who said it; for a [`Body::Tick`], the gateway ([`crate::canary`]).
     pub device: DeviceId,
     /// When it happened.
     pub event_time: Micros,
@@ -54,7 +54,7 @@ pub enum Body {
     Position(Position),
     /// The device spoke about itself.
     Status(Status),
-    /// A gateway's clock, written to every partition so that idle ones move on.
+    /// A gateway's clock and canary, written to every partition so that idle ones move on.
     Tick,
 }
 

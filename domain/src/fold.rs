@@ -6,6 +6,7 @@
 
 use thiserror::Error;
 
+use crate::canary::Canary;
 use crate::live::LiveWrite;
 use crate::rejection::Rejection;
 use crate::time::Micros;
@@ -23,16 +24,19 @@ pub enum Outcome {
     TooLate,
     /// A kind of event that this fold does not count.
     Ignored,
+    /// A gateway's own record, which no device sent: it moves the clock and counts nothing.
+    Marker,
 }
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Applied,
         Self::Duplicate,
         Self::Late,
         Self::TooLate,
         Self::Ignored,
+        Self::Marker,
     ];
 
     /// The label in metrics.
@@ -44,6 +48,7 @@ impl Outcome {
             Self::Late => "late",
             Self::TooLate => "too_late",
             Self::Ignored => "ignored",
+            Self::Marker => "marker",
         }
     }
 }
@@ -102,6 +107,11 @@ pub trait Fold: Sized + Send + 'static {
 
     /// When the gateway received the record, or wrote it by itself: how far the live view is behind. `None` when unknown.
     fn received_at(record: &Self::Record) -> Option<Micros>;
+
+    /// The canary that the record carries and when it was written; the engine follows it, no fold counts it.
+    fn canary(_record: &Self::Record) -> Option<(Canary, Micros)> {
+        None
+    }
 
     /// `S(0)`.
     fn new(config: &Self::Config) -> Self;

@@ -48,6 +48,10 @@ id! {
     DeviceId
 }
 id! {
+    /// One process of a gateway, from its start to its end. See [`crate::canary`].
+    GatewayId
+}
+id! {
     /// Whoever walks past a movement sensor, as that sensor names them.
     TravelerId
 }

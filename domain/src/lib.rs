@@ -4,6 +4,7 @@
 //! events; state changes only through [`fold::Fold::apply`]. So whatever this crate computes from a partition of the log
 //! today, it computes again from the same log next year.
 
+pub mod canary;
 pub mod coverage;
 pub mod dead_letter;
 pub mod envelope;

@@ -1,4 +1,4 @@
-//! How far the consumers are behind: the ends of the log in Kafka against the offsets in the ledger. The ledger decides where a
+//! How far the consumers are behind, and which partitions stand still: the ends of the log in Kafka against the offsets in the ledger. The ledger decides where a
 //! consumer goes on; what is committed to Kafka is a copy for other tools, and may be missing or of another log.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ struct Entry {
     topic: String,
     partition: i32,
     next_offset: i64,
+    /// Why it cannot go on without a person.
+    stopped_reason: Option<String>,
 }
 
 /// Records that a fold has not folded yet, or why nobody can tell.
@@ -43,7 +45,8 @@ pub(crate) async fn line(run: &RunFile, topic_prefix: String) -> anyhow::Result<
             Err(why) => format!("{group} unknown ({why})"),
         }
     });
-    Ok(format!("lag {}", told.collect::<Vec<_>>().join(", ")))
+    let lag = told.collect::<Vec<_>>().join(", ");
+    Ok(format!("lag {lag}{}", standstill(&entries)))
 }
 
 async fn entries(postgres_url: &str) -> anyhow::Result<Vec<Entry>> {
@@ -51,7 +54,7 @@ async fn entries(postgres_url: &str) -> anyhow::Result<Vec<Entry>> {
         .await
         .context("connecting to Postgres")?;
     let entries = sqlx::query_as(
-        "select fold, topic, partition, next_offset
+        "select fold, topic, partition, next_offset, stopped_reason
          from ledger
          order by fold, topic, partition",
     )
@@ -60,6 +63,18 @@ async fn entries(postgres_url: &str) -> anyhow::Result<Vec<Entry>> {
     .context("reading the ledger")?;
     connection.close().await?;
     Ok(entries)
+}
+
+/// The partitions that stand still; what to do is told by the process that holds one, and by `/api/v1/pipeline`.
+fn standstill(entries: &[Entry]) -> String {
+    let stopped = entries.iter().filter_map(|entry| {
+        let reason = entry.stopped_reason.as_ref()?;
+        Some(format!("{} {}: {reason}", entry.topic, entry.partition))
+    });
+    match stopped.collect::<Vec<_>>() {
+        stopped if stopped.is_empty() => String::new(),
+        stopped => format!("; stopped: {}", stopped.join(", ")),
+    }
 }
 
 /// Every fold of the ledger. A partition that the ledger does not know yet counts as a whole: nothing of it is folded.
@@ -107,6 +122,7 @@ mod tests {
             topic: "sensor-movements".to_owned(),
             partition: *partition,
             next_offset: *next_offset,
+            stopped_reason: None,
         };
         let entries: Vec<Entry> = ledger.iter().map(entry).collect();
         let topics = [TopicOffsets {
@@ -127,6 +143,22 @@ mod tests {
             check(&[(0, 10)], &[(0, (0, 12)), (1, (5, 7))]),
             Ok(4),
             "nobody has begun partition 1"
+        );
+    }
+
+    #[test]
+    fn partitions_that_stand_still_are_named_with_their_reason() {
+        let entry = |partition, stopped: Option<&str>| Entry {
+            fold: "movement".to_owned(),
+            topic: "sensor-movements".to_owned(),
+            partition,
+            next_offset: 0,
+            stopped_reason: stopped.map(str::to_owned),
+        };
+        assert_eq!(standstill(&[entry(0, None)]), "");
+        assert_eq!(
+            standstill(&[entry(0, None), entry(1, Some("log_truncated"))]),
+            "; stopped: sensor-movements 1: log_truncated"
         );
     }
 

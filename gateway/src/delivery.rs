@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chassis::lifeline::Lifeline;
+use metrics::Counter;
+use rdkafka::Message as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
@@ -19,6 +21,31 @@ use crate::window::Slot;
 /// A record that its client gave back undelivered, and the publish that waits for it.
 pub(crate) type Salvaged = (OwnedMessage, Arc<Slot>);
 
+/// The counters of what Kafka has confirmed, so that no label is looked up for a record. Reports come in runs of one
+/// partition, and a gateway writes to two topics.
+#[derive(Default)]
+struct Acked(Vec<(String, Vec<Option<Counter>>)>);
+
+impl Acked {
+    fn count(&mut self, topic: &str, partition: i32) {
+        let Ok(position) = usize::try_from(partition) else {
+            return;
+        };
+        let known = self.0.iter().position(|(name, _)| name == topic);
+        let known = known.unwrap_or_else(|| {
+            self.0.push((topic.to_owned(), Vec::new()));
+            self.0.len() - 1
+        });
+        let counters = &mut self.0[known].1;
+        if counters.len() <= position {
+            counters.resize(position + 1, None);
+        }
+        counters[position]
+            .get_or_insert_with(|| Metrics::acked(topic, partition))
+            .increment(1);
+    }
+}
+
 /// What librdkafka calls back.
 pub(crate) struct DeliveryContext {
     metrics: Arc<Metrics>,
@@ -26,6 +53,7 @@ pub(crate) struct DeliveryContext {
     failed: CancellationToken,
     lifeline: Lifeline,
     confirmed: AtomicU64,
+    acked: Mutex<Acked>,
     /// The records that were not delivered, once the client is being left for another one.
     salvage: Mutex<Option<Vec<Salvaged>>>,
 }
@@ -37,6 +65,7 @@ impl DeliveryContext {
             failed,
             lifeline: Lifeline::default(),
             confirmed: AtomicU64::new(0),
+            acked: Mutex::default(),
             salvage: Mutex::new(None),
         }
     }
@@ -89,8 +118,12 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
 
     fn delivery(&self, result: &DeliveryResult<'_>, slot: Arc<Slot>) {
         match result {
-            Ok(_) => {
+            Ok(record) => {
                 self.confirmed.fetch_add(1, Ordering::Relaxed);
+                self.acked
+                    .lock()
+                    .expect("no holder of this lock panics")
+                    .count(record.topic(), record.partition());
                 slot.delivered();
             }
             Err((cause, record)) => match self.salvage().as_mut() {

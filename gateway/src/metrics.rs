@@ -38,6 +38,10 @@ pub const DELIVERY_FAILURES: &str = "footfall_gateway_kafka_delivery_failures_to
 pub const CLIENTS_RENEWED: &str = "footfall_gateway_kafka_clients_renewed_total";
 /// Tick records confirmed by Kafka.
 pub const TICKS: &str = "footfall_gateway_ticks_total";
+/// The newest round of ticks that Kafka has confirmed in every partition: this process's canary.
+pub const CANARY: &str = "footfall_gateway_canary_sequence";
+/// Records that Kafka has confirmed, by `topic` and `partition`: what the consumers have to account for.
+pub const ACKED: &str = "footfall_gateway_acked_records_total";
 
 /// The handles of the metrics that move often.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ pub(crate) struct Metrics {
     pub(crate) inflight_ratio: Gauge,
     pub(crate) produce_queue: Gauge,
     pub(crate) ticks: Counter,
+    pub(crate) canary: Gauge,
     pub(crate) clients_renewed: Counter,
     pub(crate) connects_accepted: Counter,
     publishes: [Counter; 3],
@@ -68,6 +73,7 @@ impl Metrics {
             inflight_ratio: gauge!(INFLIGHT_RATIO),
             produce_queue: gauge!(PRODUCE_QUEUE),
             ticks: counter!(TICKS),
+            canary: gauge!(CANARY),
             clients_renewed: counter!(CLIENTS_RENEWED),
             connects_accepted: counter!(CONNECTS, "result" => "accepted"),
             publishes: ["0", "1", "2"].map(|qos| counter!(PUBLISHES, "qos" => qos)),
@@ -97,6 +103,11 @@ impl Metrics {
     /// A connection ended.
     pub(crate) fn disconnected(&self, close: Close) {
         counter!(DISCONNECTS, "reason" => close.as_str()).increment(1);
+    }
+
+    /// The counter of what Kafka has confirmed in a partition.
+    pub(crate) fn acked(topic: &str, partition: i32) -> Counter {
+        counter!(ACKED, "topic" => topic.to_owned(), "partition" => partition.to_string())
     }
 
     /// Kafka refused a record for good.
@@ -130,4 +141,6 @@ fn describe() {
         "Kafka clients replaced because they had lost every address"
     );
     describe_counter!(TICKS, "Tick records confirmed by Kafka");
+    describe_gauge!(CANARY, "Newest round of ticks confirmed in every partition");
+    describe_counter!(ACKED, "Records confirmed by Kafka");
 }

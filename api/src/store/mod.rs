@@ -15,7 +15,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tracing::{debug, error};
 
-pub use ledger::PartitionRow;
+pub use ledger::{CanaryRow, CountsRow, DEAD_LETTERS_COUNTED, PartitionRow, StoppedRow};
 pub use pane::{Group, KeyList, MergedRow, PaneFilter, PaneRow};
 pub use registry::{DeviceRow, SiteRow, ZoneRow};
 pub use sensor::{SensorRow, UpRow};

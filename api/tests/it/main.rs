@@ -8,6 +8,7 @@ mod exits;
 mod healing;
 mod lists;
 mod owner;
+mod pipeline;
 mod refusals;
 mod resources;
 mod series;

@@ -92,6 +92,7 @@ where
         let mut news = News::default();
         work::settle(&mut self.tasks, partitions, &mut news);
         self.count(&news, watch);
+        count_gaps(partitions, watch);
         let now = Instant::now();
         if !self.tasks.is_flushing() && now >= self.flush_due {
             self.flush_due = now + self.tasks.shared.flush_interval;
@@ -131,12 +132,21 @@ where
         let snapshot = snapshot_turn(leaving);
         let news = work::finish(&mut self.tasks, staying, leaving, snapshot);
         self.count(&news, watch);
+        count_gaps(staying, watch);
+        count_gaps(leaving, watch);
         news
     }
 
     /// Gives up a flush under way; whoever stays writes everything anew.
     pub(crate) fn abandon_flush(&mut self, staying: &mut [&mut Partition<F>]) {
         work::abandon_flush(&mut self.tasks, staying);
+    }
+}
+
+/// Tells the metrics which canaries the ledger now knows to be missing.
+fn count_gaps<F: Fold>(partitions: &mut [&mut Partition<F>], watch: &Watch) {
+    for partition in partitions {
+        watch.canary_gaps(partition.conservation().take_saved_gaps());
     }
 }
 

@@ -4,6 +4,8 @@ use domain::live::LiveWrite;
 use domain::rejection::Rejection;
 use domain::time::Micros;
 
+use super::conservation::Tally;
+
 /// Everything that moves together when the ledger of a partition goes from `from` to `to`.
 #[derive(Debug)]
 pub(crate) struct Checkpoint<R> {
@@ -15,6 +17,7 @@ pub(crate) struct Checkpoint<R> {
     pub(crate) rows: R,
     pub(crate) log: LogWrite,
     pub(crate) dead: Vec<DeadRecord>,
+    pub(crate) tally: Tally,
 }
 
 /// How the state at `to` can be made again. Compressed.

@@ -21,9 +21,12 @@ use tracing::{debug, info, warn};
 
 use super::origin;
 use super::owner::{Orders, Owner, Polled, Shared};
-use super::rebalance::{KAFKA_TIMEOUT, Rebalances, offsets};
+use super::rebalance::{Rebalances, look_at_log, offsets};
 use super::slot::standstill;
+use super::stop::{Stop, StopReason};
 use crate::store::checkpoint::RowStatement;
+use crate::store::origin::AnotherLog;
+use crate::store::report;
 
 /// At most this many records a turn, so that flushes and checkpoints are never starved.
 const RECORDS_A_TURN: usize = 2_000;
@@ -31,6 +34,8 @@ const RECORDS_A_TURN: usize = 2_000;
 const POLL: Duration = Duration::from_millis(10);
 /// A group that has something for a new member has told it by then.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(8);
+/// How often Kafka is asked for the ends of logs that are not fetched.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What a member needs to run.
 pub(crate) struct Member<F: Fold> {
@@ -91,12 +96,15 @@ where
             .kafka
             .create_with_context(context)
             .context("creating the Kafka consumer")?;
-        origin::check(consumer.client(), &self.shared.ledger, &self.shared.handle)?;
+        let origin = origin::check(consumer.client(), &self.shared.ledger, &self.shared.handle);
+        self.tell_origin(&consumer, &origin);
+        origin?;
         consumer
             .subscribe(&[&topic])
             .with_context(|| format!("subscribing to {topic}"))?;
         let joined = Instant::now();
         let mut report_due = joined + self.stats_interval;
+        let mut look_due = joined + LOOK_INTERVAL;
         loop {
             if self.shutdown.is_cancelled() {
                 // Dropping the client revokes its partitions, and the callback brings them to the ledger.
@@ -125,8 +133,33 @@ where
                 report_due = Instant::now() + self.stats_interval;
                 self.report(&mut owner);
             }
+            if Instant::now() >= look_due {
+                look_due = Instant::now() + LOOK_INTERVAL;
+                let unseen = owner.unseen();
+                look_at_log(&consumer, &mut owner, &topic, &unseen);
+            }
             drop(owner);
             carry_out(&consumer, &topic, &orders)?;
+        }
+    }
+
+    /// Whether the ledger belongs to another Kafka is told where stopped partitions are, although nothing is assigned then.
+    fn tell_origin(&self, consumer: &BaseConsumer<Rebalances<F>>, origin: &anyhow::Result<()>) {
+        let another = origin
+            .as_ref()
+            .err()
+            .and_then(|cause| cause.downcast_ref::<AnotherLog>());
+        let watch = &consumer.context().owner().watch;
+        watch.another_log(another.is_some());
+        if let Some(another) = another {
+            let stop = Stop {
+                reason: StopReason::AnotherLog,
+                why: another.to_string(),
+            };
+            let marking = report::mark_unmoved(&self.shared.ledger, &stop);
+            if let Err(error) = self.shared.handle.block_on(marking) {
+                debug!(error = %error, "marking the ledger: {error}");
+            }
         }
     }
 
@@ -190,7 +223,8 @@ where
             None => return Ok(()),
             Some(Ok(message)) => consumer.context().owner().record(polled(&message)),
             Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
-                latch_lost_offsets(consumer)?;
+                come_back_to_the_log(consumer);
+                return Ok(());
             }
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
                 return Err(error).context("consuming");
@@ -219,26 +253,14 @@ fn polled<'a>(message: &'a BorrowedMessage<'_>) -> Polled<'a> {
     }
 }
 
-/// The client said once, without a partition, that a position is outside of the log: finds out which, and stops it.
-fn latch_lost_offsets<F: Fold>(consumer: &BaseConsumer<Rebalances<F>>) -> anyhow::Result<()>
+/// The client said once, without a partition, that a position is outside of its log: the member comes back, and brings what it
+/// has folded to the ledger before. Who takes the partition over looks at its log first, and stops it ([`super::standing`]).
+fn come_back_to_the_log<F: Fold>(consumer: &BaseConsumer<Rebalances<F>>)
 where
     F::Rows: RowStatement,
 {
-    let topic = consumer.context().topic.clone();
-    let offsets = consumer.context().owner().saved_offsets();
-    for (partition, saved) in offsets {
-        let (oldest, next) = consumer
-            .fetch_watermarks(&topic, partition, KAFKA_TIMEOUT)
-            .with_context(|| format!("reading the watermarks of {topic} {partition}"))?;
-        if !(oldest..=next).contains(&saved) {
-            let why = format!(
-                "the ledger is at offset {saved}, Kafka holds {oldest} to {next}: records between them were removed \
-                 before they were folded. Set ledger.next_offset to {oldest} to go on without them, or restore the topic"
-            );
-            consumer.context().owner().stop(partition, &why);
-        }
-    }
-    Ok(())
+    let why = "a position is outside of its partition's log";
+    consumer.context().owner().fail(why.to_owned());
 }
 
 /// Does with the client what the owner decided.

@@ -1,15 +1,16 @@
 //! The engine: exactly-once effects for any fold.
 //!
-//! - `partition`, `job`, `delta`, `saving`, `work`: every decision, without a client;
+//! - `partition`, `job`, `delta`, `saving`, `work`, `conservation`, `stop`: every decision, without a client;
 //! - `owner`, `slot`: the partitions of one worker, taken over and handed back; `rebuild`: made again after a panic;
 //!   `amend`: shown rows of their own past;
 //! - `duties`: flushes and checkpoints under way;
 //! - `member`, `rebalance`: one OS thread = one Kafka consumer = one member of the group;
-//! - `watch`: what a member counts and reports.
+//! - `standing`: what the ledger is told about partitions, stopped ones above all; `watch`: what a member counts and reports.
 //!
 //! **Architecture invariant.** Nothing in here knows what is counted; nothing outside of `store` speaks SQL or Redis.
 
 mod amend;
+pub(crate) mod conservation;
 pub(crate) mod delta;
 pub(crate) mod duties;
 pub(crate) mod job;
@@ -21,6 +22,8 @@ mod rebalance;
 mod rebuild;
 pub(crate) mod saving;
 mod slot;
+pub(crate) mod standing;
+pub(crate) mod stop;
 pub(crate) mod watch;
 pub(crate) mod work;
 

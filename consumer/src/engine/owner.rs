@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::canary::Canaries;
 use domain::fold::Fold;
 use domain::rejection::Rejection;
 use domain::time::Micros;
@@ -12,10 +13,13 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use super::duties::Duties;
-use super::job::DeadRecord;
+use super::job::{DeadRecord, LedgerEntry};
 use super::partition::{Folded, Partition, Restored};
 use super::slot::{Active, Slot, Waiting};
+use super::standing::Reports;
+use super::stop::{LogRange, judge_ledger};
 use super::watch::Watch;
+use crate::store::canary;
 use crate::store::checkpoint::RowStatement;
 use crate::store::ledger::{Acquired, Ledger, LoadError};
 use crate::store::live::LiveStore;
@@ -66,6 +70,9 @@ pub(crate) struct Owner<F: Fold> {
     pub(super) duties: Duties<F>,
     pub(crate) orders: Orders,
     pub(crate) watch: Watch,
+    pub(super) reports: Reports,
+    /// What each partition's log holds, as last seen.
+    pub(super) log: BTreeMap<i32, LogRange>,
     /// Too much is unsaved: Kafka holds the rest.
     holding_back: bool,
     /// Why this member has to leave the group and come back.
@@ -78,13 +85,15 @@ where
 {
     pub(crate) fn new(shared: Arc<Shared<F>>, worker: usize) -> Self {
         let duties = Duties::new(&shared);
-        let watch = Watch::new(F::NAME, worker);
+        let watch = Watch::new(F::NAME, &shared.ledger.topic, worker);
         Self {
             shared,
             slots: BTreeMap::new(),
             duties,
             orders: Orders::default(),
             watch,
+            reports: Reports::new(),
+            log: BTreeMap::new(),
             holding_back: false,
             failure: None,
         }
@@ -101,11 +110,11 @@ where
     ) -> anyhow::Result<Vec<Acquired>> {
         let started = Instant::now();
         let shared = Arc::clone(&self.shared);
-        let acquired = shared.handle.block_on(async {
+        let (acquired, mut canaries) = shared.handle.block_on(async {
             let mut pause = Pause::default();
             loop {
-                match shared.ledger.acquire(partitions).await {
-                    Ok(acquired) => return Ok(acquired),
+                match take_over(&shared.ledger, partitions).await {
+                    Ok(taken) => return Ok(taken),
                     Err(error) if started.elapsed() > patience => return Err(error),
                     Err(error) => pause.wait(&error, "acquiring partitions").await,
                 }
@@ -122,14 +131,16 @@ where
                 entry.next_offset,
                 entry.epoch
             );
-            let task = self.load(*entry);
-            self.slots.insert(
-                entry.partition,
-                Slot::Loading {
-                    epoch: entry.epoch,
-                    task,
-                },
-            );
+            if let Some(stop) = judge_ledger(&shared.ledger.topic, entry) {
+                self.stop(entry.partition, entry.into(), stop);
+                continue;
+            }
+            let loading = Slot::Loading {
+                entry: *entry,
+                canaries: canaries.remove(&entry.partition).unwrap_or_default(),
+                task: self.load(*entry),
+            };
+            self.slots.insert(entry.partition, loading);
         }
         Ok(acquired)
     }
@@ -206,35 +217,13 @@ where
         self.failure.get_or_insert(why);
     }
 
-    /// Marks a partition that cannot go on.
-    pub(crate) fn stop(&mut self, partition: i32, why: &str) {
-        error!(
-            kafka.partition = partition,
-            "{}: partition {partition} is stopped: {why}",
-            F::NAME
-        );
-        self.watch.stopped(partition);
-        self.orders.pause.push(partition);
-        let why = why.to_owned();
-        self.slots.insert(partition, Slot::Stopped { why });
-    }
-
     /// The state of a partition could not be made.
-    pub(super) fn without_state(&mut self, partition: i32, cause: &LoadError) {
+    pub(super) fn without_state(&mut self, partition: i32, entry: LedgerEntry, cause: LoadError) {
         if cause.is_moved() {
             self.fail(cause.to_string());
         } else {
-            self.stop(partition, &cause.to_string());
+            self.stop(partition, entry, cause.into());
         }
-    }
-
-    /// Takes a slot away; whoever has the partition next tells anew how it is.
-    fn take_slot(&mut self, id: i32) -> Option<Slot<F>> {
-        let slot = self.slots.remove(&id)?;
-        if matches!(slot, Slot::Stopped { .. }) {
-            self.watch.not_stopped_here(id);
-        }
-        Some(slot)
     }
 
     /// One turn beside the poll: states that are ready, flushes and checkpoints that are due or done.
@@ -251,6 +240,7 @@ where
         self.settle_rebuilds();
         self.settle_amends();
         self.hold_back();
+        self.turn_reports();
     }
 
     fn settle_loads(&mut self) {
@@ -261,18 +251,22 @@ where
             .map(|(partition, _)| *partition)
             .collect();
         for id in done {
-            let Some(Slot::Loading { epoch, task }) = self.slots.remove(&id) else {
+            let Some(Slot::Loading {
+                entry,
+                canaries,
+                task,
+            }) = self.slots.remove(&id)
+            else {
                 continue;
             };
             match self.shared.handle.block_on(task) {
                 Ok(Ok(restored)) => {
-                    self.slots.insert(
-                        id,
-                        Slot::Active(Box::new(Partition::acquired(id, epoch, restored))),
-                    );
+                    let partition = Partition::acquired(id, entry.epoch, restored);
+                    let partition = Box::new(partition.with_canaries(canaries));
+                    self.slots.insert(id, Slot::Active(partition));
                     self.orders.resume.push(id);
                 }
-                Ok(Err(cause)) => self.without_state(id, &cause),
+                Ok(Err(cause)) => self.without_state(id, LedgerEntry::from(&entry), cause),
                 Err(cause) => self.fail(format!("loading partition {id} ended: {cause}")),
             }
         }
@@ -354,6 +348,11 @@ where
         );
     }
 
+    /// Whether Kafka holds the records of all partitions back.
+    pub(super) fn is_holding_back(&self) -> bool {
+        self.holding_back
+    }
+
     /// The saved offset of every active partition.
     pub(crate) fn saved_offsets(&self) -> Vec<(i32, i64)> {
         self.slots
@@ -361,6 +360,15 @@ where
             .filter_map(|(id, slot)| Some((*id, slot.active()?.saved())))
             .collect()
     }
+}
+
+/// The ledger's entries, ours from here on, and the canaries that belong to them.
+async fn take_over(
+    ledger: &Ledger,
+    partitions: &[i32],
+) -> sqlx::Result<(Vec<Acquired>, BTreeMap<i32, Canaries>)> {
+    let acquired = ledger.acquire(partitions).await?;
+    Ok((acquired, canary::load(ledger, partitions).await?))
 }
 
 fn quarantine(polled: Polled<'_>, rejection: Rejection) -> DeadRecord {

@@ -7,11 +7,13 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use domain::canary::Canaries;
 use domain::fold::{Fold, Outcome, Rows};
 use domain::live::LiveWrite;
 use domain::rejection::{Reason, Rejection};
 use domain::time::Micros;
 
+use super::conservation::Conservation;
 use super::delta::Delta;
 use super::job::{Checkpoint, DeadRecord, Flush, Generation, LedgerEntry, LogWrite};
 
@@ -48,6 +50,7 @@ pub(crate) struct Partition<F: Fold> {
     /// Bytes of the deltas since the last snapshot, and of that snapshot, as stored.
     log_bytes: (usize, usize),
     poison: BTreeSet<i64>,
+    conservation: Conservation,
     /// The fold panicked half way: nothing of its state may leave.
     broken: bool,
     /// The fold has seen its own past since the last checkpoint. Folding the records once more would not give that, so the
@@ -116,6 +119,7 @@ impl<F: Fold> Partition<F> {
             dead: Vec::new(),
             log_bytes: (restored.delta_bytes, restored.snapshot_bytes),
             poison: BTreeSet::new(),
+            conservation: Conservation::new(restored.next, Canaries::default()),
             broken: false,
             amended: false,
             live: Live {
@@ -125,6 +129,12 @@ impl<F: Fold> Partition<F> {
             },
             newest_received: None,
         }
+    }
+
+    /// With what the ledger knows about the gateways' canaries.
+    pub(crate) fn with_canaries(mut self, canaries: Canaries) -> Self {
+        self.conservation = Conservation::new(self.saved, canaries);
+        self
     }
 
     /// What the ledger has.
@@ -138,6 +148,16 @@ impl<F: Fold> Partition<F> {
             epoch: self.epoch,
             next_offset: self.saved,
         }
+    }
+
+    /// What became of the records.
+    pub(crate) fn conservation(&mut self) -> &mut Conservation {
+        &mut self.conservation
+    }
+
+    /// Records in the ledger of which nobody knows what became.
+    pub(crate) fn unaccounted(&self) -> i64 {
+        self.conservation.unaccounted(self.saved)
     }
 
     /// Bytes of records that no checkpoint has taken yet.
@@ -166,12 +186,13 @@ impl<F: Fold> Partition<F> {
             match F::decode(value) {
                 Ok(record) if self.fold.is_due(&record) => return Folded::Due,
                 Ok(record) => {
-                    let received = F::received_at(&record);
+                    let (received, canary) = (F::received_at(&record), F::canary(&record));
                     let folded = catch_unwind(AssertUnwindSafe(|| self.fold.apply(record, offset)));
                     return match folded {
                         Ok(outcome) => {
                             self.delta.push(Some(value));
                             self.next += 1;
+                            self.conservation.folded(outcome, canary);
                             self.newest_received = self.newest_received.max(received);
                             Folded::Done(outcome)
                         }
@@ -188,6 +209,7 @@ impl<F: Fold> Partition<F> {
         };
         let reason = rejection.reason;
         self.dead.push(quarantine(rejection));
+        self.conservation.quarantined();
         self.delta.push(None);
         self.next += 1;
         Folded::Quarantined(reason)
@@ -282,6 +304,7 @@ impl<F: Fold> Partition<F> {
             rows,
             log,
             dead: std::mem::take(&mut self.dead),
+            tally: self.conservation.take(),
         })
     }
 
@@ -300,6 +323,7 @@ impl<F: Fold> Partition<F> {
     pub(crate) fn checkpoint_saved(&mut self, to: i64) {
         self.saved = to;
         self.live.is_held = false;
+        self.conservation.saved();
         self.poison.retain(|offset| *offset >= to);
         self.live.gone_ready.append(&mut self.live.gone_under_way);
     }

@@ -16,11 +16,14 @@ use tracing::debug;
 
 use super::origin;
 use super::owner::Owner;
+use super::stop::LogRange;
 use crate::store::checkpoint::RowStatement;
 
 /// How long the callback waits for the ledger; half of what the group protocol allows.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(15);
-pub(super) const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a look at a log may take before it is given up for now.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Receives the group's rebalances.
 pub(crate) struct Rebalances<F: Fold> {
@@ -64,6 +67,26 @@ pub(crate) fn offsets(topic: &str, offsets: &[(i32, i64)]) -> anyhow::Result<Top
     Ok(list)
 }
 
+/// Asks Kafka what the logs of some partitions hold. Kafka may be away: whoever then fetches outside of a log hears of it.
+pub(super) fn look_at_log<F: Fold>(
+    consumer: &BaseConsumer<Rebalances<F>>,
+    owner: &mut Owner<F>,
+    topic: &str,
+    partitions: &[i32],
+) where
+    F::Rows: RowStatement,
+{
+    for partition in partitions {
+        match consumer.fetch_watermarks(topic, *partition, LOOK_PATIENCE) {
+            Ok((begin, end)) => owner.saw_log(*partition, LogRange { begin, end }),
+            Err(error) => {
+                debug!(error = %error, "reading the watermarks of {topic} {partition}: {error}");
+                return;
+            }
+        }
+    }
+}
+
 fn partitions_of(list: &TopicPartitionList) -> Vec<i32> {
     list.elements()
         .iter()
@@ -77,6 +100,15 @@ where
 {
     fn stats(&self, statistics: Statistics) {
         self.lifeline.observe(&statistics);
+        let partitions = statistics.topics.get(&self.topic);
+        let mut owner = self.owner();
+        for (id, seen) in partitions.into_iter().flat_map(|topic| &topic.partitions) {
+            let shown = LogRange {
+                begin: seen.lo_offset,
+                end: seen.hi_offset,
+            };
+            owner.saw_progress(*id, shown);
+        }
     }
 }
 
@@ -181,6 +213,7 @@ where
                     .context("acquiring partitions")?,
             );
         }
+        look_at_log(consumer, &mut owner, &self.topic, partitions);
         for mut element in list.elements() {
             let entry = acquired
                 .iter()

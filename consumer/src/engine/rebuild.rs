@@ -59,6 +59,7 @@ where
                 partition: id,
                 epoch: rebuilding.partition.epoch,
                 next_offset: rebuilding.partition.saved(),
+                accounted_offset: rebuilding.partition.saved(),
                 fold_version: F::VERSION,
             };
             match rebuilding.task.take() {
@@ -81,7 +82,10 @@ where
     ) {
         match self.shared.handle.block_on(task) {
             Ok(Ok(restored)) => rebuilding.partition.rebuild(restored, rebuilding.poison),
-            Ok(Err(cause)) => return self.without_state(id, &cause),
+            Ok(Err(cause)) => {
+                let entry = rebuilding.partition.entry();
+                return self.without_state(id, entry, cause);
+            }
             Err(cause) => return self.fail(format!("rebuilding partition {id} ended: {cause}")),
         }
         self.slots.insert(id, Slot::Active(rebuilding.partition));

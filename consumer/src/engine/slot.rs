@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use domain::canary::Canaries;
 use domain::fold::{Fold, Rows};
 use domain::time::Micros;
 use tokio::task::JoinHandle;
 
+use super::job::LedgerEntry;
 use super::owner::Polled;
 use super::partition::{Partition, Restored};
-use crate::store::ledger::LoadError;
+use super::stop::Stop;
+use crate::store::ledger::{Acquired, LoadError};
 use crate::store::past::PastError;
 
 /// A partition in the hands of this worker.
@@ -16,7 +19,8 @@ use crate::store::past::PastError;
 pub(crate) enum Slot<F: Fold> {
     /// Its state is being made; Kafka holds its records back.
     Loading {
-        epoch: i64,
+        entry: Acquired,
+        canaries: Canaries,
         task: JoinHandle<Result<Restored<F>, LoadError>>,
     },
     /// Records are folded.
@@ -26,7 +30,7 @@ pub(crate) enum Slot<F: Fold> {
     /// The fold has to see rows of its own past; the records since then wait.
     Amending(Box<Amending<F>>),
     /// It cannot go on without a person, who is told why.
-    Stopped { why: String },
+    Stopped { stop: Stop, entry: LedgerEntry },
 }
 
 #[derive(Debug)]
@@ -87,7 +91,7 @@ impl<F: Fold> Active<'_, F> {
 /// Which partitions are stopped, and why the first of them is. `None` while all of them go on.
 pub(crate) fn standstill<F: Fold>(slots: &BTreeMap<i32, Slot<F>>) -> Option<String> {
     let mut stopped = slots.iter().filter_map(|(id, slot)| match slot {
-        Slot::Stopped { why } => Some((id, why)),
+        Slot::Stopped { stop, .. } => Some((id, &stop.why)),
         _ => None,
     });
     let (first, why) = stopped.next()?;

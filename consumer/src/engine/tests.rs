@@ -295,6 +295,17 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
         (checkpoint.from, checkpoint.to, checkpoint.dead.len()),
         (1, 4, 1)
     );
+    let counts = checkpoint.tally.counts;
+    assert_eq!(
+        (counts.applied, counts.dead_letter, counts.total()),
+        (2, 1, 3)
+    );
+    partition.checkpoint_saved(checkpoint.to);
+    assert_eq!(
+        partition.unaccounted(),
+        0,
+        "a record was counted twice or not at all"
+    );
 }
 
 #[test]

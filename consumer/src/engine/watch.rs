@@ -2,19 +2,24 @@
 
 use std::time::Duration;
 
+use domain::canary::Flight;
 use domain::fold::Outcome;
 use domain::rejection::Reason;
+use domain::time::Micros;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
+use super::stop::StopReason;
 use crate::metrics as name;
 
 /// Counters of one worker.
 #[derive(Debug)]
 pub(crate) struct Watch {
     fold: &'static str,
+    topic: String,
     outcomes: Vec<(Outcome, Counter, u64)>,
     ignored: Counter,
     fenced: Counter,
+    canary_gaps: Counter,
     checkpoint: Histogram,
     assigned: Gauge,
     /// Whether the group has given us an assignment, be it an empty one.
@@ -22,7 +27,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(fold: &'static str, worker: usize) -> Self {
+    pub(crate) fn new(fold: &'static str, topic: &str, worker: usize) -> Self {
         let worker = worker.to_string();
         let outcome = |outcome: Outcome| {
             let counted = counter!(name::RECORDS, "fold" => fold, "outcome" => outcome.as_str());
@@ -30,9 +35,11 @@ impl Watch {
         };
         Self {
             fold,
+            topic: topic.to_owned(),
             outcomes: Outcome::ALL.into_iter().map(outcome).collect(),
             ignored: counter!(name::RECORDS, "fold" => fold, "outcome" => "stale"),
             fenced: counter!(name::FENCED, "fold" => fold),
+            canary_gaps: counter!(name::CANARY_GAPS, "topic" => topic.to_owned()),
             checkpoint: histogram!(name::CHECKPOINT_SECONDS, "fold" => fold),
             assigned: gauge!(name::ASSIGNED, "fold" => fold, "worker" => worker),
             joined: false,
@@ -62,13 +69,59 @@ impl Watch {
         self.fenced.increment(1);
     }
 
-    pub(crate) fn stopped(&self, partition: i32) {
-        gauge!(name::STOPPED, "fold" => self.fold, "partition" => partition.to_string()).set(1.0);
+    pub(crate) fn stopped(&self, partition: i32, reason: StopReason) {
+        self.stop_gauge(partition.to_string(), reason).set(1.0);
     }
 
-    /// The partition left this worker, stopped or not.
-    pub(crate) fn not_stopped_here(&self, partition: i32) {
-        gauge!(name::STOPPED, "fold" => self.fold, "partition" => partition.to_string()).set(0.0);
+    /// The partition left this worker.
+    pub(crate) fn not_stopped_here(&self, partition: i32, reason: StopReason) {
+        self.stop_gauge(partition.to_string(), reason).set(0.0);
+    }
+
+    /// Whether nothing at all is consumed because the ledger belongs to another Kafka.
+    pub(crate) fn another_log(&self, is_another: bool) {
+        let gauge = self.stop_gauge("all".to_owned(), StopReason::AnotherLog);
+        gauge.set(f64::from(u8::from(is_another)));
+    }
+
+    fn stop_gauge(&self, partition: String, reason: StopReason) -> Gauge {
+        gauge!(name::STOPPED, "fold" => self.fold, "partition" => partition, "reason" => reason.as_str())
+    }
+
+    fn of_partition(&self, name: &'static str, partition: i32) -> Gauge {
+        gauge!(name, "topic" => self.topic.clone(), "partition" => partition.to_string())
+    }
+
+    /// How far a partition is behind its log, and for how many records its ledger does not account.
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53 records")]
+    pub(crate) fn stands(&self, partition: i32, lag: i64, unaccounted: i64) {
+        self.of_partition(name::LAG, partition).set(lag as f64);
+        let gauge = self.of_partition(name::UNACCOUNTED, partition);
+        gauge.set(unaccounted as f64);
+    }
+
+    /// Canaries were found missing, and the ledger knows it.
+    pub(crate) fn canary_gaps(&self, gaps: u64) {
+        self.canary_gaps.increment(gaps);
+    }
+
+    /// The newest canary of a partition.
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53 rounds")]
+    pub(crate) fn canary(&self, partition: i32, newest: Option<&Flight>, now: Micros) {
+        if let Some(flight) = newest {
+            let sequence = self.of_partition(name::CANARY_SEQUENCE, partition);
+            sequence.set(flight.sequence as f64);
+            let age = self.of_partition(name::CANARY_AGE_SECONDS, partition);
+            age.set((now - flight.written_at).as_secs_f64());
+        }
+    }
+
+    /// The partition left this worker: whoever has it now says how it stands.
+    pub(crate) fn left(&self, partition: i32) {
+        self.stands(partition, 0, 0);
+        for name in [name::CANARY_SEQUENCE, name::CANARY_AGE_SECONDS] {
+            self.of_partition(name, partition).set(0.0);
+        }
     }
 
     pub(crate) fn checkpointed(&self, took: Duration) {

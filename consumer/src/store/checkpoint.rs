@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use domain::canary::Flight;
 use domain::fold::Rows;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::{Arguments, AssertSqlSafe, Row};
@@ -13,6 +14,7 @@ use sqlx::{Arguments, AssertSqlSafe, Row};
 use super::ledger::Ledger;
 use super::pause::Pause;
 use super::pg_time::PgTime;
+use crate::engine::conservation::Counts;
 use crate::engine::job::{Checkpoint, LogWrite};
 use crate::engine::saving::{Saved, Saving};
 
@@ -46,14 +48,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(35);
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// The parameters of the engine's own part.
-const OWN_PARAMETERS: usize = 21;
+const OWN_PARAMETERS: usize = 33;
 
 const OWN_EXPRESSIONS: &str = "
 with moved as (
     update ledger
-    set next_offset = u.to_offset, watermark_at = coalesce(u.watermark_at, ledger.watermark_at), updated_at = now()
-    from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-        as u (partition, epoch, from_offset, to_offset, watermark_at)
+    set next_offset = u.to_offset, watermark_at = coalesce(u.watermark_at, ledger.watermark_at), updated_at = now(),
+        applied = ledger.applied + u.applied, duplicate = ledger.duplicate + u.duplicate,
+        late = ledger.late + u.late, ignored = ledger.ignored + u.ignored,
+        marker = ledger.marker + u.marker, dead_letter = ledger.dead_letter + u.dead_letter
+    from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[],
+        $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[])
+        as u (partition, epoch, from_offset, to_offset, watermark_at, applied, duplicate, late, ignored, marker, dead_letter)
     where ledger.topic = $1
         and ledger.partition = u.partition
         and ledger.epoch = u.epoch
@@ -77,6 +83,14 @@ with moved as (
         as u (partition, record_offset, reason, detail, payload, received_at, device)
     join moved using (partition)
     on conflict on constraint dead_letter_origin_key do nothing
+), canaries as (
+    insert into canary (topic, partition, gateway, sequence, written_at, gaps, repeats)
+    select $1, u.partition, u.gateway, u.sequence, u.written_at, u.gaps, u.repeats
+    from unnest($28::int[], $29::text[], $30::bigint[], $31::timestamptz[], $32::bigint[], $33::bigint[])
+        as u (partition, gateway, sequence, written_at, gaps, repeats)
+    join moved using (partition)
+    on conflict on constraint canary_pkey do update set
+        sequence = excluded.sequence, written_at = excluded.written_at, gaps = excluded.gaps, repeats = excluded.repeats
 )";
 
 /// The statement for fold rows `R`; made once.
@@ -189,7 +203,47 @@ fn bind_own<R>(
             .map(|(_, record)| record.device.as_deref().map(without_nul))
             .collect::<Vec<_>>(),
     )?;
-    Ok(())
+    bind_tally(checkpoints, arguments)
+}
+
+fn bind_tally<R>(
+    checkpoints: &[Checkpoint<R>],
+    arguments: &mut PgArguments,
+) -> Result<(), BindError> {
+    let counts: [fn(&Counts) -> i64; 6] = [
+        |counts| counts.applied,
+        |counts| counts.duplicate,
+        |counts| counts.late,
+        |counts| counts.ignored,
+        |counts| counts.marker,
+        |counts| counts.dead_letter,
+    ];
+    for count in counts {
+        let counted = checkpoints.iter().map(|c| count(&c.tally.counts));
+        arguments.add(counted.collect::<Vec<_>>())?;
+    }
+    let canaries = || {
+        checkpoints.iter().flat_map(|c| {
+            let of_partition = c.tally.canaries.iter();
+            of_partition.map(move |(gateway, flight)| (c.partition, gateway, flight))
+        })
+    };
+    let number = |value: fn(&Flight) -> u64| {
+        let bigint = |(_, _, flight)| i64::try_from(value(flight)).unwrap_or(i64::MAX);
+        canaries().map(bigint).collect::<Vec<_>>()
+    };
+    let names = canaries().map(|(_, gateway, _)| without_nul(gateway.as_str()));
+    let written = canaries().map(|(_, _, flight)| PgTime(flight.written_at));
+    arguments.add(
+        canaries()
+            .map(|(partition, ..)| partition)
+            .collect::<Vec<_>>(),
+    )?;
+    arguments.add(names.collect::<Vec<_>>())?;
+    arguments.add(number(|flight| flight.sequence))?;
+    arguments.add(written.collect::<Vec<_>>())?;
+    arguments.add(number(|flight| flight.gaps))?;
+    arguments.add(number(|flight| flight.repeats))
 }
 
 fn bind_log<R>(

@@ -22,7 +22,18 @@ pub(crate) struct Acquired {
     pub(crate) partition: i32,
     pub(crate) epoch: i64,
     pub(crate) next_offset: i64,
+    /// Up to where the ledger accounts for every record; somewhere else than `next_offset` only if that was moved by hand.
+    pub(crate) accounted_offset: i64,
     pub(crate) fold_version: i32,
+}
+
+impl From<&Acquired> for LedgerEntry {
+    fn from(acquired: &Acquired) -> Self {
+        Self {
+            epoch: acquired.epoch,
+            next_offset: acquired.next_offset,
+        }
+    }
 }
 
 /// A state that cannot be made again.
@@ -92,10 +103,16 @@ impl Ledger {
     pub(crate) async fn ensure<F: Fold>(&self, oldest: &[(i32, i64)]) -> sqlx::Result<()> {
         let (partitions, offsets): (Vec<i32>, Vec<i64>) = oldest.iter().copied().unzip();
         query(
-            "insert into ledger (topic, partition, next_offset, fold, fold_version)
-             select $1, u.partition, u.next_offset, $4, $5
-             from unnest($2::int[], $3::bigint[]) as u (partition, next_offset)
-             on conflict on constraint ledger_pkey do nothing",
+            "with entered as (
+                 insert into ledger (topic, partition, next_offset, began_offset, counted_epoch, fold, fold_version)
+                 select $1, u.partition, u.next_offset, u.next_offset, 0, $4, $5
+                 from unnest($2::int[], $3::bigint[]) as u (partition, next_offset)
+                 on conflict on constraint ledger_pkey do nothing
+                 returning partition
+             )
+             delete from canary
+             using entered
+             where canary.topic = $1 and canary.partition = entered.partition",
         )
         .bind(&self.topic)
         .bind(partitions)
@@ -110,12 +127,22 @@ impl Ledger {
     /// Takes partitions over: whoever had them before can write nothing any more. The clock keeps a database that was
     /// restored from giving out an epoch a second time: the first to have it may still be alive, and what it showed
     /// may still stand in Redis.
+    ///
+    /// Where the last owner did not count (an older version), counting begins anew.
     pub(crate) async fn acquire(&self, partitions: &[i32]) -> sqlx::Result<Vec<Acquired>> {
         let rows = query(
-            "update ledger
-             set epoch = greatest(epoch + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint), updated_at = now()
+            "with clock (epoch) as (select (extract(epoch from clock_timestamp()) * 1000)::bigint)
+             update ledger
+             set epoch = greatest(ledger.epoch + 1, clock.epoch),
+                 counted_epoch = greatest(ledger.epoch + 1, clock.epoch),
+                 updated_at = now(),
+                 began_offset = case
+                     when counted_epoch = ledger.epoch then began_offset
+                     else began_offset + next_offset - accounted_offset
+                 end
+             from clock
              where topic = $1 and partition = any($2)
-             returning partition, epoch, next_offset, fold_version",
+             returning partition, ledger.epoch, next_offset, fold_version, accounted_offset",
         )
         .bind(&self.topic)
         .bind(partitions)
@@ -128,6 +155,7 @@ impl Ledger {
                     epoch: row.try_get(1)?,
                     next_offset: row.try_get(2)?,
                     fold_version: row.try_get(3)?,
+                    accounted_offset: row.try_get(4)?,
                 })
             })
             .collect()
@@ -172,7 +200,7 @@ impl Ledger {
             });
         }
         let rows = query(
-            "select kind = 'snapshot', to_offset, blob
+            "select kind, to_offset, blob
              from state_log
              where topic = $1 and partition = $2 and to_offset <= $3 and to_offset >= coalesce((
                  select max(to_offset) from state_log
@@ -187,15 +215,15 @@ impl Ledger {
         .await?;
         let mut log: Vec<Logged> = Vec::with_capacity(rows.len());
         for row in rows {
-            let (is_snapshot, to_offset, blob) = (
-                row.try_get(0)?,
+            let (kind, to_offset, blob) = (
+                Kind::from_name(row.try_get(0)?),
                 row.try_get(1)?,
                 row.try_get::<Vec<u8>, _>(2)?,
             );
             match log.last_mut() {
                 Some(last) if last.to_offset == to_offset => last.blob.extend(blob),
                 _ => log.push(Logged {
-                    is_snapshot,
+                    kind,
                     to_offset,
                     blob,
                 }),
@@ -231,9 +259,39 @@ pub(crate) fn still_ours<F>(
 /// A piece of the state log, its chunks put together.
 #[derive(Clone, Debug)]
 pub(crate) struct Logged {
-    pub(crate) is_snapshot: bool,
+    pub(crate) kind: Kind,
     pub(crate) to_offset: i64,
     pub(crate) blob: Vec<u8>,
+}
+
+/// What a piece of the state log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Snapshot,
+    Delta,
+    /// Records that a person left out, with `skip_to` of the migrations: the blob is the offset of the first of them.
+    Skip,
+}
+
+impl Kind {
+    fn from_name(name: &str) -> Self {
+        match name {
+            "snapshot" => Self::Snapshot,
+            "skip" => Self::Skip,
+            // The table knows no fourth one.
+            _ => Self::Delta,
+        }
+    }
+}
+
+impl Logged {
+    /// Where the piece begins; for one that cannot be read, nowhere.
+    fn starts_at(&self) -> Option<i64> {
+        match self.kind {
+            Kind::Skip => Some(i64::from_be_bytes(*self.blob.first_chunk()?)),
+            _ => Delta::starts_at(&self.blob),
+        }
+    }
 }
 
 /// The newest snapshot, if there is one, and then the deltas.
@@ -244,7 +302,7 @@ pub(crate) fn restore<F: Fold>(
     config: &F::Config,
 ) -> Result<Restored<F>, LoadError> {
     let (mut state, deltas) = match log {
-        [snapshot, deltas @ ..] if snapshot.is_snapshot => {
+        [snapshot, deltas @ ..] if snapshot.kind == Kind::Snapshot => {
             let bytes = lz4_flex::block::decompress_size_prepended(&snapshot.blob)
                 .map_err(|source| LoadError::Compression { partition, source })?;
             let fold = F::restore(&bytes, config)
@@ -263,7 +321,7 @@ pub(crate) fn restore<F: Fold>(
         deltas => {
             let next = deltas
                 .first()
-                .and_then(|first| Delta::starts_at(&first.blob))
+                .and_then(Logged::starts_at)
                 .unwrap_or(expected);
             (
                 Restored {
@@ -277,6 +335,10 @@ pub(crate) fn restore<F: Fold>(
         }
     };
     for delta in deltas {
+        if delta.kind == Kind::Skip && delta.starts_at() == Some(state.next) {
+            state.next = delta.to_offset;
+            continue;
+        }
         replay(partition, &mut state, &delta.blob)?;
         // The rows of these records are in the database already.
         drop(state.fold.drain_rows());

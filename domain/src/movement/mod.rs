@@ -33,6 +33,7 @@ pub use rows::{
     Want,
 };
 
+use crate::canary::Canary;
 use crate::envelope;
 use crate::event::{Body, Event};
 use crate::fold::{Fold, Outcome, RestoreError};
@@ -108,6 +109,10 @@ impl Fold for MovementFold {
         Some(record.received_at)
     }
 
+    fn canary(record: &Event) -> Option<(Canary, Micros)> {
+        Some((Canary::of(record)?, record.event_time))
+    }
+
     fn new(config: &MovementConfig) -> Self {
         Self {
             config: config.clone(),
@@ -131,7 +136,7 @@ impl Fold for MovementFold {
         } = event;
         if matches!(body, Body::Tick) {
             self.tick(event_time, offset);
-            return Outcome::Applied;
+            return Outcome::Marker;
         }
         let sensor = self
             .sensors

@@ -1,7 +1,9 @@
 //! What is acknowledged is in Kafka, in every quality of service and both versions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::canary::Canary;
 use domain::event::{Body, DeviceState, TimeSource};
 use domain::topic::partition_of;
 use rumqttc::v5::mqttbytes::v5;
@@ -9,7 +11,7 @@ use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 
 use crate::device::{Device, Hello, position, puback, publish_v4, publish_v5};
 use crate::kafka::{Kafka, PARTITIONS};
-use crate::{gateway_test, start};
+use crate::{gateway_test, metric, start};
 
 const TOPIC: &str = "footfall/main/ent-1/positions";
 
@@ -215,5 +217,40 @@ gateway_test! {
             }
         }
         assert_eq!(kafka.events(80).len(), 80);
+    }
+}
+
+gateway_test! {
+    async fn a_canary_counts_its_rounds_in_every_partition_and_each_gateway_has_its_own() {
+        let kafka = Kafka::start();
+        let _first = start(&kafka, &["--tick-interval", "100ms"]).await;
+        let _second = start(&kafka, &["--tick-interval", "100ms"]).await;
+        let mut canaries: BTreeMap<(i32, String), Vec<u64>> = BTreeMap::new();
+        for tick in kafka.ticks(8 * PARTITIONS as usize) {
+            let canary = Canary::of(&tick.event()).unwrap();
+            let key = (tick.partition, canary.gateway.0);
+            canaries.entry(key).or_default().push(canary.sequence);
+        }
+        assert!(canaries.len() >= 2 * PARTITIONS as usize, "{canaries:?}");
+        for ((partition, gateway), sequence) in canaries {
+            let expected: Vec<u64> = (1..).take(sequence.len()).collect();
+            assert_eq!(sequence, expected, "partition {partition}, {gateway}");
+        }
+    }
+}
+
+gateway_test! {
+    async fn what_kafka_confirmed_is_counted_by_partition() {
+        let kafka = Kafka::start();
+        let gateway = start(&kafka, &[]).await;
+        let mut device = Device::v4(gateway.mqtt_address(), Hello::new("ent-1")).await;
+        let letters = || metric(r#"footfall_gateway_acked_records_total{topic="dead-letters",partition="0"}"#);
+        let before = letters();
+        for pkid in 1..=5 {
+            device.publish(TOPIC, 1, pkid, "no json").await;
+            device.expect(&puback(pkid)).await;
+        }
+        // Other tests of this process write dead letters too.
+        assert!(letters() >= before + 5.0, "{before} and then {}", letters());
     }
 }

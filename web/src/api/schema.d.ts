@@ -283,6 +283,49 @@ export interface components {
                 v: components["schemas"]["Column"];
             };
         };
+        /** @description What one gateway process says about itself in every partition of a topic: a number that counts up without a gap. */
+        Canary: {
+            /**
+             * Format: int64
+             * @description How long ago that was written; while the gateway lives, at most the tick interval and the lag.
+             * @example 4200
+             */
+            age_ms: number;
+            /**
+             * Format: int64
+             * @description Numbers that are missing: records that Kafka had confirmed and that are lost.
+             * @example 0
+             */
+            gaps: number;
+            /**
+             * @description The gateway's process, as its log names it.
+             * @example 0199aa6f3c2e7c3b8a5d4e2f1a0b9c8d
+             */
+            gateway: string;
+            /**
+             * Format: int64
+             * @description The newest number that has arrived in all of them.
+             * @example 118
+             */
+            last_sequence: number;
+            /**
+             * Format: int64
+             * @description In how many partitions it was seen.
+             * @example 6
+             */
+            partitions: number;
+            /**
+             * Format: int64
+             * @description Numbers that came again, as they do after a fault.
+             * @example 0
+             */
+            repeats: number;
+            /**
+             * @description The topic.
+             * @example sensor-movements
+             */
+            topic: string;
+        };
         Cell: components["schemas"]["Number"] | null;
         /** @description What a client says. */
         ClientMessage: {
@@ -342,6 +385,57 @@ export interface components {
          * @enum {string}
          */
         Component: "postgres" | "redis";
+        /** @description What became of the records of a partition. */
+        Counts: {
+            /**
+             * Format: int64
+             * @description They changed the state.
+             * @example 9800
+             */
+            applied: number;
+            /**
+             * Format: int64
+             * @description The offset of the first record that is counted.
+             * @example 0
+             */
+            began_offset: number;
+            /**
+             * Format: int64
+             * @description Put into quarantine.
+             * @example 2
+             */
+            dead_letter: number;
+            /**
+             * Format: int64
+             * @description They had been there before.
+             * @example 310
+             */
+            duplicate: number;
+            /**
+             * Format: int64
+             * @description Of a kind that the fold does not count.
+             * @example 0
+             */
+            ignored: number;
+            /**
+             * Format: int64
+             * @description They came after their sensor's watermark.
+             * @example 1
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description The gateways' ticks, which no device sent.
+             * @example 118
+             */
+            marker: number;
+            /**
+             * Format: int64
+             * @description Left out by a person after they were lost.
+             * @example 0
+             */
+            skipped: number;
+        };
         /** @description A change of a subscription's state. */
         DeltaBody: components["schemas"]["SeriesDelta"] | Record<string, never>;
         /**
@@ -452,6 +546,8 @@ export interface components {
         };
         /** @description A partition of a topic. */
         Partition: {
+            /** @description What became of the records before `next_offset`. */
+            counts: components["schemas"]["Counts"];
             /**
              * Format: int64
              * @description How often the partition was taken over.
@@ -459,11 +555,34 @@ export interface components {
              */
             epoch: number;
             /**
+             * @description The fold that reads it.
+             * @example movement
+             */
+            fold: string;
+            /**
+             * Format: int32
+             * @description The version of that fold which made the state.
+             * @example 1
+             */
+            fold_version: number;
+            /**
+             * Format: int64
+             * @description Records between `next_offset` and the end of the log; null while that is unknown.
+             * @example 16
+             */
+            lag: number | null;
+            /**
              * Format: int64
              * @description The offset after the last record that the live view contains; null while it is not there.
              * @example 10247
              */
             live_offset: number | null;
+            /**
+             * Format: int64
+             * @description Where the log ended when the partition's owner told last, every two seconds; null before the first time.
+             * @example 10247
+             */
+            log_end_offset: number | null;
             /**
              * Format: int64
              * @description The offset after the last record whose effects are in Postgres.
@@ -476,15 +595,34 @@ export interface components {
              * @example 3
              */
             partition: number;
+            reported: components["schemas"]["Stamp"] | null;
+            stopped: components["schemas"]["Stopped"] | null;
             /**
              * @description The topic.
              * @example sensor-movements
              */
             topic: string;
+            /**
+             * Format: int64
+             * @description Records before `next_offset` of which nobody knows what became: always 0. Null while the partition's owner is of a
+             *     version that does not count.
+             * @example 0
+             */
+            unaccounted: number | null;
             watermark: components["schemas"]["Stamp"] | null;
         };
         /** @description How far the folds have come. */
         Pipeline: {
+            /** @description The canaries of the gateways: those of the last hour, and those of which something is missing. */
+            canaries: components["schemas"]["Canary"][];
+            /**
+             * Format: int64
+             * @description Refused messages and records that nobody has replayed; counted up to 10 000.
+             * @example 3
+             */
+            dead_letters: number;
+            /** @description Whether there are more than that. */
+            dead_letters_more: boolean;
             /**
              * Format: int64
              * @description See the overview.
@@ -495,6 +633,11 @@ export interface components {
             partitions: components["schemas"]["Partition"][];
             /** @description Whether the live view is away. */
             stale: boolean;
+            /**
+             * @description The version of this server.
+             * @example 0.1.0
+             */
+            version: string;
         };
         /** @description What is different at one point. */
         PointPatch: components["schemas"]["ByMetric_Cell"] & {
@@ -944,6 +1087,18 @@ export interface components {
          * @example 2026-11-24T11:20:14.25+00:00
          */
         Stamp: string;
+        /** @description A partition that cannot go on without a person. */
+        Stopped: {
+            /**
+             * @description `log_truncated`, `log_shorter`, `ledger_moved`, `fold_version`, `state_unreadable` or `another_log`.
+             * @example log_truncated
+             */
+            reason: string;
+            /** @description When it was found out. */
+            since: components["schemas"]["Stamp"];
+            /** @description What happened, and what to do. */
+            why: string;
+        };
         /** @description Where a subscription to the same question goes on. */
         StreamCursor: {
             /**
@@ -1325,7 +1480,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Partitions and lag */
+            /** @description Partitions, lag, accounts and canaries */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1333,18 +1488,49 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "canaries": [
+                     *         {
+                     *           "age_ms": 4200,
+                     *           "gaps": 0,
+                     *           "gateway": "0199aa6f3c2e7c3b8a5d4e2f1a0b9c8d",
+                     *           "last_sequence": 118,
+                     *           "partitions": 6,
+                     *           "repeats": 0,
+                     *           "topic": "sensor-movements"
+                     *         }
+                     *       ],
+                     *       "dead_letters": 3,
+                     *       "dead_letters_more": false,
                      *       "lag_ms": 1830,
                      *       "partitions": [
                      *         {
+                     *           "counts": {
+                     *             "applied": 9800,
+                     *             "began_offset": 0,
+                     *             "dead_letter": 2,
+                     *             "duplicate": 310,
+                     *             "ignored": 0,
+                     *             "late": 1,
+                     *             "marker": 118,
+                     *             "skipped": 0
+                     *           },
                      *           "epoch": 7,
+                     *           "fold": "movement",
+                     *           "fold_version": 1,
+                     *           "lag": 16,
                      *           "live_offset": 10247,
+                     *           "log_end_offset": 10247,
                      *           "next_offset": 10231,
                      *           "partition": 3,
+                     *           "reported": "2026-11-24T11:20:13.1+00:00",
+                     *           "stopped": null,
                      *           "topic": "sensor-movements",
+                     *           "unaccounted": 0,
                      *           "watermark": "2026-11-24T11:00:12.5+00:00"
                      *         }
                      *       ],
-                     *       "stale": false
+                     *       "stale": false,
+                     *       "version": "0.1.0"
                      *     }
                      */
                     "application/json": components["schemas"]["Pipeline"];

@@ -87,6 +87,7 @@ impl<S: Subject> Owner<S> {
                         partition: id,
                         epoch: partition.epoch,
                         next_offset: partition.saved(),
+                        accounted_offset: partition.saved(),
                         fold_version: S::VERSION,
                     };
                     let loaded = self.restored(id, acquired.next_offset);

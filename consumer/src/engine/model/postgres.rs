@@ -8,13 +8,15 @@ use super::mutant::Mutant;
 use super::subject::{Key, PANE, Row, Subject, Table};
 use crate::engine::job::{Checkpoint, LedgerEntry, LogWrite};
 use crate::engine::partition::Restored;
-use crate::store::ledger::{Acquired, LoadError, Logged, restore};
+use crate::store::ledger::{Acquired, Kind, LoadError, Logged, restore};
 
 /// What the tables hold of one partition.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stored {
     pub(super) epoch: i64,
     pub(super) next: i64,
+    /// Of how many records it says what became of them.
+    pub(super) accounted: i64,
     /// Who the model knows to own it.
     pub(super) holder: u64,
     pub(super) rows: Table,
@@ -40,6 +42,8 @@ pub(super) struct Statement {
     epoch: i64,
     from: i64,
     to: i64,
+    /// Records by what became of them, all together.
+    records: i64,
     pub(super) rows: Vec<(Key, Option<Row>)>,
     log: Logged,
     dead: Vec<i64>,
@@ -47,9 +51,9 @@ pub(super) struct Statement {
 
 impl Statement {
     pub(super) fn new<S: Subject>(checkpoint: &Checkpoint<S::Rows>, holder: u64) -> Self {
-        let (is_snapshot, blob) = match &checkpoint.log {
-            LogWrite::Delta(blob) => (false, blob),
-            LogWrite::Snapshot(blob) => (true, blob),
+        let (kind, blob) = match &checkpoint.log {
+            LogWrite::Delta(blob) => (Kind::Delta, blob),
+            LogWrite::Snapshot(blob) => (Kind::Snapshot, blob),
         };
         Self {
             partition: index(checkpoint.partition),
@@ -57,9 +61,10 @@ impl Statement {
             epoch: checkpoint.epoch,
             from: checkpoint.from,
             to: checkpoint.to,
+            records: checkpoint.tally.counts.total(),
             rows: S::rows(&checkpoint.rows),
             log: Logged {
-                is_snapshot,
+                kind,
                 to_offset: checkpoint.to,
                 blob: blob.clone(),
             },
@@ -108,6 +113,7 @@ impl Postgres {
             partition,
             epoch: stored.epoch,
             next_offset: stored.next,
+            accounted_offset: stored.accounted,
             fold_version: F::VERSION,
         }
     }
@@ -139,7 +145,7 @@ impl Postgres {
         let from = log
             .iter()
             .filter(until)
-            .filter(|logged| logged.is_snapshot)
+            .filter(|logged| logged.kind == Kind::Snapshot)
             .map(|logged| logged.to_offset)
             .max()
             .unwrap_or(0);
@@ -163,6 +169,7 @@ impl Postgres {
             let is_moved = epoch && offset;
             if is_moved {
                 stored.next = statement.to;
+                stored.accounted += statement.records;
                 stored.keep(statement, mutant);
                 moved.push(i32::try_from(statement.partition).unwrap());
             }
@@ -179,7 +186,7 @@ impl Postgres {
 
 impl Stored {
     fn keep(&mut self, statement: &Statement, mutant: Option<Mutant>) {
-        if statement.log.is_snapshot {
+        if statement.log.kind == Kind::Snapshot {
             self.log.retain(|logged| logged.to_offset >= statement.to);
         } else if mutant == Some(Mutant::DeltaNotLogged) && statement.rows.is_empty() {
             return;

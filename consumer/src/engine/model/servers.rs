@@ -140,10 +140,13 @@ impl<S: Subject> Servers<S> {
         let stored = &self.postgres.partitions[id];
         let next = stored.next.min(self.logs[id].end());
         let truth = self.logs[id].prefix(next).clone();
-        let is_equal = stored.rows == *truth.rows && stored.dead == *truth.dead;
+        let is_equal = stored.rows == *truth.rows
+            && stored.dead == *truth.dead
+            && stored.accounted == stored.next;
         if !is_equal {
             let detail = format!(
-                "partition {id} at {next}: {}, dead letters {:?}, not {:?}",
+                "partition {id} at {next}, {} accounted for: {}, dead letters {:?}, not {:?}",
+                stored.accounted,
                 difference(&stored.rows, &truth.rows),
                 stored.dead,
                 truth.dead
