@@ -273,6 +273,15 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
         sensor.type_index(&name.into());
     }
     sensor.panes = panes(proto.panes, Micros(settled_until))?;
+    let kinds = sensor.types.len();
+    if sensor
+        .panes
+        .by_slot
+        .keys()
+        .any(|slot| usize::from(slot.1) >= kinds)
+    {
+        return Err(broken("a pane of an unknown type"));
+    }
     sensor.coverage = coverage(&proto.signs, &proto.hours)?;
     for track in proto.tracks {
         let track = self::track(track)?;
