@@ -14,6 +14,7 @@ use crate::event::DeviceState;
 use crate::event_key::EventKey;
 use crate::fold::{Fold, RestoreError};
 use crate::live::PaneValue;
+use crate::pane::PANE;
 use crate::quantity::{Distance, Speed};
 use crate::time::Micros;
 
@@ -143,10 +144,18 @@ pub(super) fn read(bytes: &[u8], config: &MovementConfig) -> Result<MovementFold
     }
     Ok(MovementFold {
         config: config.clone(),
-        tick: Micros(state.tick),
+        tick: instant(state.tick)?,
         sensors,
         rows: MovementRows::default(),
     })
+}
+
+/// An instant of the calendar, or the one that stands for none: anything else would overflow.
+fn instant(micros: i64) -> Result<Micros, RestoreError> {
+    if (Micros::MIN..=Micros::LAST).contains(&Micros(micros)) {
+        return Ok(Micros(micros));
+    }
+    Err(broken(format!("the instant {micros}")))
 }
 
 fn broken(detail: impl Into<String>) -> RestoreError {
@@ -262,17 +271,17 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
     else {
         return Err(broken("a sensor without its six instants"));
     };
-    sensor.last_event = Micros(last_event);
-    sensor.last_received = Micros(last_received);
-    sensor.clock = Micros(clock);
-    sensor.watermark = Micros(watermark);
-    sensor.spoke_at_tick = Micros(spoke_at_tick);
+    sensor.last_event = instant(last_event)?;
+    sensor.last_received = instant(last_received)?;
+    sensor.clock = instant(clock)?;
+    sensor.watermark = instant(watermark)?;
+    sensor.spoke_at_tick = instant(spoke_at_tick)?;
     sensor.declared = DeviceState::from_name(&proto.declared);
     sensor.last_known = proto.last_known;
     for name in proto.types {
         sensor.type_index(&name.into());
     }
-    sensor.panes = panes(proto.panes, Micros(settled_until))?;
+    sensor.panes = panes(proto.panes, instant(settled_until)?)?;
     let kinds = sensor.types.len();
     if sensor
         .panes
@@ -318,7 +327,7 @@ fn panes(protos: Vec<PaneProto>, settled_until: Micros) -> Result<Panes, Restore
             in_live_changed: false,
             in_rows_due: false,
         };
-        by_slot.insert((Micros(proto.start), kind), open);
+        by_slot.insert((instant(proto.start)?, kind), open);
     }
     Ok(Panes {
         by_slot,
@@ -332,11 +341,15 @@ fn coverage(signs: &[SignProto], hours: &[HourProto]) -> Result<Coverage, Restor
     for sign in signs {
         let offline_at = sign.offline_at.map(Micros);
         let value = Sign {
-            first: Micros(sign.first),
-            last: Micros(sign.last),
+            first: instant(sign.first)?,
+            last: instant(sign.last)?,
             offline_at,
         };
-        coverage.signs.insert(Micros(sign.pane), value);
+        let pane = Micros(sign.pane);
+        if value.first.floor(PANE) != pane || value.last.floor(PANE) != pane {
+            return Err(broken("a sign of life outside of its pane"));
+        }
+        coverage.signs.insert(pane, value);
     }
     for hour in hours {
         let bits: [u8; HOUR_BYTES] = hour
@@ -344,9 +357,10 @@ fn coverage(signs: &[SignProto], hours: &[HourProto]) -> Result<Coverage, Restor
             .as_slice()
             .try_into()
             .map_err(|_| broken("an hour that has not 45 bytes"))?;
-        coverage.hours.insert(Micros(hour.hour), bits);
+        let start = instant(hour.hour)?;
+        coverage.hours.insert(start, bits);
         if hour.changed {
-            coverage.changed.insert(Micros(hour.hour));
+            coverage.changed.insert(start);
         }
     }
     Ok(coverage)
