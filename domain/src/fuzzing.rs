@@ -108,6 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn a_state_that_no_fold_has_is_refused() {
+        let config = MovementConfig::default();
+        let is_taken = |bytes: &[u8]| MovementFold::restore(bytes, &config).is_ok();
+        assert!(is_taken(include_bytes!("../../fuzz/corpus/snapshot/pane")));
+        assert!(!is_taken(include_bytes!(
+            "../../fuzz/findings/snapshot/a-pane-of-an-unknown-type"
+        )));
+        assert!(!is_taken(include_bytes!(
+            "../../fuzz/findings/snapshot/a-sign-of-life-outside-of-its-pane"
+        )));
+    }
+
+    #[test]
     fn the_corpus_of_folds_holds() {
         replay("movement", movement);
     }
