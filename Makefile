@@ -33,6 +33,7 @@ test: ## Install what is missing and run every test, on real servers
 lint: ## Check format, lints, documentation and types
 	@scripts/setup.sh test
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	scripts/web-build.sh
@@ -57,6 +58,11 @@ bench: ## Measure speed and memory on this machine (ARGS="..." for the bench)
 soak: ## Run a million schedules of the protocol's model (FOOTFALL_MODEL_SCHEDULES for another number)
 	@scripts/setup.sh demo
 	FOOTFALL_MODEL_SCHEDULES=$${FOOTFALL_MODEL_SCHEDULES:-1000000} cargo test --release --locked -p consumer --lib engine::model
+
+.PHONY: fuzz
+fuzz: ## Fuzz what reads foreign bytes, one target after another (ARGS="--minutes 10")
+	@scripts/setup.sh demo
+	@scripts/fuzz.sh $(ARGS)
 
 .PHONY: setup
 setup: ## Install what this machine lacks, saying what

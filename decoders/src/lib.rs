@@ -22,6 +22,9 @@
 //! assert_eq!(decoded.events.len(), 1);
 //! ```
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod line;
 mod native;

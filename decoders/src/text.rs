@@ -1,20 +1,16 @@
 //! Which text may name a thing.
 
+use domain::id::is_name;
 use domain::rejection::{Reason, Rejection};
 
-/// The longest name of a device, a traveler or an event, in bytes.
-pub const NAME_BYTES_MAX: usize = 256;
+pub use domain::id::NAME_BYTES_MAX;
 
-/// Checks that `name`, found in `field`, can name something.
-///
-/// A name is neither empty nor endless, and free of characters that a database refuses (NUL) or that make two names look
-/// alike (control and bidirectional ones).
+/// Checks that `name`, found in `field`, can name something: see [`is_name`].
 ///
 /// # Errors
 /// A [`Reason::BadField`] that says what was expected.
 pub fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
-    let plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if (plain || name.chars().all(is_printable)) && (1..=NAME_BYTES_MAX).contains(&name.len()) {
+    if is_name(name) {
         return Ok(());
     }
     Err(Rejection::new(
@@ -24,12 +20,6 @@ pub fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
             found(name)
         ),
     ))
-}
-
-fn is_printable(character: char) -> bool {
-    let is_bidirectional_control = matches!(character,
-        '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !character.is_control() && !is_bidirectional_control
 }
 
 /// `text` for an explanation: quoted, escaped and short.

@@ -85,10 +85,10 @@ impl DeadLetter {
         Reason::from_name(&self.reason)
     }
 
-    /// When the gateway received the message.
+    /// When the gateway received the message: an instant that a row can hold, whatever the record says.
     #[must_use]
     pub fn received_at(&self) -> Micros {
-        Micros(self.received_at_us)
+        Micros(self.received_at_us).clamp(Micros::FIRST, Micros::LAST)
     }
 
     /// The bytes of the record.
@@ -135,6 +135,15 @@ mod tests {
         assert_eq!(read, letter);
         assert_eq!(read.known_reason(), Some(Reason::MissingField));
         assert_eq!(read.received_at(), Micros(1_700_000_000_000_000));
+    }
+
+    #[test]
+    fn an_instant_that_no_row_can_hold_is_brought_to_the_end_of_the_calendar() {
+        let letter = DeadLetter {
+            received_at_us: i64::MIN,
+            ..DeadLetter::default()
+        };
+        assert_eq!(letter.received_at(), Micros::FIRST);
     }
 
     #[test]

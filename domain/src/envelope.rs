@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::event::{Body, DeviceState, Event, Position, Status, TimeSource};
 use crate::event_key::EventKey;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, is_name};
 use crate::time::Micros;
 
 /// The version of the envelope that this build writes.
@@ -181,16 +181,17 @@ impl TryFrom<Envelope> for Event {
                 found: envelope.schema_version,
             });
         }
-        let event_time = checked_time(envelope.event_time_us)?;
-        let received_at = checked_time(
-            envelope
-                .event_time_us
-                .saturating_add(envelope.received_after_us),
-        )?;
+        let received_at = envelope
+            .event_time_us
+            .saturating_add(envelope.received_after_us);
+        let body = body(envelope.body.ok_or(EnvelopeError::NoBody)?)?;
+        if !matches!(body, Body::Tick) {
+            check_name("device", &envelope.device)?;
+        }
         Ok(Self {
             device: DeviceId(envelope.device),
-            event_time,
-            received_at,
+            event_time: checked_time("event_time", envelope.event_time_us)?,
+            received_at: checked_time("received_at", received_at)?,
             time_source: match envelope.time_source {
                 0 => TimeSource::Device,
                 1 => TimeSource::Received,
@@ -198,27 +199,45 @@ impl TryFrom<Envelope> for Event {
             },
             key: EventKey::from_bytes(&envelope.event_key),
             has_event_id: envelope.has_event_id,
-            body: body(envelope.body.ok_or(EnvelopeError::NoBody)?)?,
+            body,
         })
     }
 }
 
-/// Instants that a calendar can name; anything else would overflow the arithmetic of windows.
-fn checked_time(micros: i64) -> Result<Micros, EnvelopeError> {
+/// Instants that a calendar and a row can hold; anything else would overflow the arithmetic of windows.
+fn checked_time(field: &'static str, micros: i64) -> Result<Micros, EnvelopeError> {
     let time = Micros(micros);
-    match time.to_timestamp() {
-        Some(_) => Ok(time),
-        None => Err(EnvelopeError::Field {
-            field: "event_time_us",
-            found: micros.to_string(),
-            expected: "a year between -9999 and 9999",
-        }),
+    if (Micros::FIRST..=Micros::LAST).contains(&time) {
+        return Ok(time);
     }
+    Err(EnvelopeError::Field {
+        field,
+        found: micros.to_string(),
+        expected: "µs since 1970 of a year between 1 and 9999",
+    })
+}
+
+/// Names that a row can hold. One that cannot would stop the partition at every checkpoint.
+fn check_name(field: &'static str, name: &str) -> Result<(), EnvelopeError> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(EnvelopeError::Field {
+        field,
+        found: name
+            .chars()
+            .take(40)
+            .flat_map(char::escape_default)
+            .collect(),
+        expected: "1 to 256 bytes of printable text",
+    })
 }
 
 fn body(body: EnvelopeBody) -> Result<Body, EnvelopeError> {
     Ok(match body {
         EnvelopeBody::Position(position) => {
+            check_name("traveler", &position.traveler)?;
+            check_name("traveler_type", &position.traveler_type)?;
             for coordinate in [position.x, position.y] {
                 if !coordinate.is_finite() || coordinate.abs() > 1e6 {
                     return Err(EnvelopeError::Field {
@@ -235,97 +254,35 @@ fn body(body: EnvelopeBody) -> Result<Body, EnvelopeError> {
                 y: position.y,
             })
         }
-        EnvelopeBody::Status(status) => Body::Status(Status {
-            state: DeviceState::from_name(&status.state).ok_or_else(|| EnvelopeError::Field {
-                field: "state",
-                found: status.state.clone(),
-                expected: "online, offline or heartbeat",
-            })?,
-            battery_percent: status.battery_percent,
-            firmware: status.firmware,
-        }),
+        EnvelopeBody::Status(status) => Body::Status(self::status(status)?),
         EnvelopeBody::Tick(EnvelopeTick {}) => Body::Tick,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn position() -> Event {
-        Event {
-            device: "ent-1".into(),
-            event_time: Micros(1_700_000_000_000_000),
-            received_at: Micros(1_700_000_000_250_000),
-            time_source: TimeSource::Device,
-            key: EventKey::from_event_id("e1"),
-            has_event_id: true,
-            body: Body::Position(Position {
-                traveler: "t1".into(),
-                traveler_type: "person".into(),
-                x: 1.5,
-                y: -2.0,
-            }),
-        }
+fn status(status: EnvelopeStatus) -> Result<Status, EnvelopeError> {
+    let state = DeviceState::from_name(&status.state).ok_or_else(|| EnvelopeError::Field {
+        field: "state",
+        found: status.state.clone(),
+        expected: "online, offline or heartbeat",
+    })?;
+    if let Some(percent) = status.battery_percent
+        && !(0.0..=100.0).contains(&percent)
+    {
+        return Err(EnvelopeError::Field {
+            field: "battery_percent",
+            found: percent.to_string(),
+            expected: "0 to 100",
+        });
     }
-
-    #[test]
-    fn an_event_survives_the_way_through_kafka() {
-        let status = Status {
-            state: DeviceState::Heartbeat,
-            battery_percent: Some(80.0),
-            firmware: None,
-        };
-        for body in [position().body, Body::Status(status), Body::Tick] {
-            let event = Event { body, ..position() };
-            assert_eq!(decode(&encode(event.clone())).unwrap(), event);
-        }
+    if let Some(firmware) = &status.firmware {
+        check_name("firmware", firmware)?;
     }
-
-    #[test]
-    fn golden_bytes_of_version_1_stay_readable() {
-        let golden = "08011205656e742d311900401e18240a060020a0c21e3210653100000000\
-                      000000000000000000003801521e0a0274311206706572736f6e19000000\
-                      000000f83f2100000000000000c0";
-        let bytes: Vec<u8> = (0..golden.len() / 2)
-            .map(|i| u8::from_str_radix(&golden[2 * i..2 * i + 2], 16).unwrap())
-            .collect();
-        assert_eq!(
-            decode(&bytes)
-                .unwrap_or_else(|error| panic!("{error}: now {:02x?}", encode(position()))),
-            position()
-        );
-    }
-
-    #[test]
-    fn what_the_gateway_would_reject_is_undecodable() {
-        let mut envelope = Envelope::from(position());
-        envelope.body = Some(EnvelopeBody::Position(EnvelopePosition {
-            x: f64::NAN,
-            ..EnvelopePosition::default()
-        }));
-        let cases = [
-            Envelope {
-                schema_version: 2,
-                ..Envelope::from(position())
-            },
-            Envelope {
-                schema_version: 0,
-                ..Envelope::from(position())
-            },
-            Envelope {
-                body: None,
-                ..Envelope::from(position())
-            },
-            Envelope {
-                event_time_us: i64::MAX,
-                ..Envelope::from(position())
-            },
-            envelope,
-        ];
-        for envelope in cases {
-            assert!(decode(&envelope.encode_to_vec()).is_err(), "{envelope:?}");
-        }
-        assert!(decode(b"\xff\xff").is_err());
-    }
+    Ok(Status {
+        state,
+        battery_percent: status.battery_percent,
+        firmware: status.firmware,
+    })
 }
+
+#[cfg(test)]
+mod tests;

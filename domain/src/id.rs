@@ -3,6 +3,25 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+/// The longest name of a device, a traveler or an event, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// Whether `text` can name something.
+///
+/// A name is neither empty nor endless (an index of Postgres takes no more than 2,704 bytes), and free of characters that a
+/// database refuses (NUL) or that make two names look alike (control and bidirectional ones).
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    (is_plain || text.chars().all(is_printable)) && (1..=NAME_BYTES_MAX).contains(&text.len())
+}
+
+fn is_printable(character: char) -> bool {
+    let is_bidirectional_control = matches!(character,
+        '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !character.is_control() && !is_bidirectional_control
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -11,6 +11,9 @@ pub mod envelope;
 pub mod event;
 pub mod event_key;
 pub mod fold;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod id;
 pub mod live;
 pub mod movement;

@@ -17,6 +17,12 @@ impl Micros {
     /// The earliest instant there is; compares below every event.
     pub const MIN: Self = Self(i64::MIN / 4);
 
+    /// The first instant that is kept: 0001-01-01T00:00:00Z. A row of Postgres holds it and everything after it.
+    pub const FIRST: Self = Self(-62_135_596_800_000_000);
+
+    /// The last instant that is kept: 9999-12-30T22:00:00Z, the end of the calendar.
+    pub const LAST: Self = Self(253_402_207_200_000_000);
+
     /// From a calendar instant; sub-microsecond digits are cut off.
     #[must_use]
     pub fn from_timestamp(timestamp: Timestamp) -> Self {

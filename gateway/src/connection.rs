@@ -45,6 +45,18 @@ pub(crate) struct Connection {
     patience: Patience,
 }
 
+/// Where replies go: the socket, or what stands in for it.
+trait Outlet {
+    /// Writes what there is room for, without waiting.
+    fn try_write(&self, bytes: &[u8]) -> std::io::Result<usize>;
+}
+
+impl Outlet for WriteHalf<'_> {
+    fn try_write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        WriteHalf::try_write(self, bytes)
+    }
+}
+
 /// When the bytes at hand were read. All packets of one read share it.
 #[derive(Debug)]
 struct Received {
@@ -130,7 +142,7 @@ impl Connection {
     }
 
     /// Does everything that can be done without waiting.
-    fn turn(&mut self, writer: &WriteHalf<'_>) -> Result<(), Close> {
+    fn turn(&mut self, writer: &impl Outlet) -> Result<(), Close> {
         if let Some(close) = self.signal.close() {
             return Err(close);
         }
@@ -279,7 +291,7 @@ impl Connection {
         self.received = Received::now(&self.shared);
     }
 
-    fn write(&mut self, writer: &WriteHalf<'_>) -> Result<(), Close> {
+    fn write(&mut self, writer: &impl Outlet) -> Result<(), Close> {
         while !self.output.is_empty() {
             match writer.try_write(&self.output) {
                 Ok(count) => {
@@ -311,3 +323,7 @@ impl Received {
 #[cfg(test)]
 #[path = "connection_tests.rs"]
 mod tests;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[path = "fuzzing/listener.rs"]
+pub(crate) mod fuzzing;

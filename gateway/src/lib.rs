@@ -18,6 +18,9 @@ mod connection;
 mod delivery;
 mod encode;
 mod farewell;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod hold;
 mod housekeeping;

@@ -13,6 +13,9 @@
 mod asked;
 pub mod cursor;
 mod feed;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hub;
 pub mod message;
 mod outbound;

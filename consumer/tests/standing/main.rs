@@ -5,6 +5,8 @@
 
 mod corner;
 
+use std::time::Duration;
+
 use corner::Corner;
 
 const STOPPED: &str = "select concat_ws(' ', partition, stopped_reason) from ledger

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::track::Visit;
-use crate::coverage::HourBits;
+use crate::coverage::{HOUR, HourBits};
 use crate::event_key::EventKey;
 use crate::fold::Rows;
 use crate::id::{DeviceId, TravelerId, TravelerType};
@@ -170,6 +170,42 @@ pub struct Past {
     pub visits: Vec<(VisitKey, VisitRow)>,
     /// The coverage of every hour that a stretch touches.
     pub up: Vec<((DeviceId, Micros), UpRow)>,
+}
+
+impl Past {
+    /// The rows of `want` among `rows`, for whoever keeps all of them in memory.
+    #[must_use]
+    pub fn of(rows: &MovementRows, want: Want) -> Self {
+        let within = |sensor: &DeviceId, at: Micros| {
+            let mut of_it = want.stretches.iter().filter(|s| s.sensor == *sensor);
+            of_it.any(|stretch| stretch.contains(at))
+        };
+        let touched = |sensor: &DeviceId, hour: Micros| {
+            let mut of_it = want.stretches.iter().filter(|s| s.sensor == *sensor);
+            of_it.any(|stretch| hour < stretch.to && stretch.from < hour + HOUR)
+        };
+        let blocks = rows.blocks.iter();
+        let blocks = blocks.filter(|block| touched(&block.sensor, block.hour));
+        let panes = rows.panes.iter();
+        let panes = panes.filter(|(key, _)| within(&key.sensor, key.start));
+        let visits = rows
+            .visits
+            .iter()
+            .filter(|(key, _)| within(&key.sensor, key.entered_at));
+        let up = rows
+            .up
+            .iter()
+            .filter(|((sensor, hour), _)| touched(sensor, *hour));
+        Self {
+            blocks: blocks.cloned().collect(),
+            panes: panes.map(|(key, row)| (key.clone(), row.clone())).collect(),
+            visits: visits
+                .filter_map(|(key, row)| Some((key.clone(), row.clone()?)))
+                .collect(),
+            up: up.map(|(key, row)| (key.clone(), row.clone())).collect(),
+            want,
+        }
+    }
 }
 
 impl Rows for MovementRows {

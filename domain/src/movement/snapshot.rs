@@ -17,6 +17,7 @@ use crate::event_key::EventKey;
 use crate::fold::{Fold, RestoreError};
 use crate::id::TravelerId;
 use crate::live::PaneValue;
+use crate::pane::PANE;
 use crate::quantity::{Distance, Speed};
 use crate::time::Micros;
 
@@ -199,12 +200,20 @@ pub(super) fn read(bytes: &[u8], config: &MovementConfig) -> Result<MovementFold
     }
     Ok(MovementFold {
         config: config.clone(),
-        tick: Micros(state.tick),
-        amended_at: Micros(state.amended_at),
+        tick: instant(state.tick)?,
+        amended_at: instant(state.amended_at)?,
         late_waiting: sensors.values().map(|sensor| sensor.late.len()).sum(),
         sensors,
         rows: MovementRows::default(),
     })
+}
+
+/// An instant of the calendar, or the one that stands for none: anything else would overflow.
+fn instant(micros: i64) -> Result<Micros, RestoreError> {
+    if (Micros::MIN..=Micros::LAST).contains(&Micros(micros)) {
+        return Ok(Micros(micros));
+    }
+    Err(broken(format!("the instant {micros}")))
 }
 
 fn broken(detail: impl Into<String>) -> RestoreError {
@@ -375,17 +384,26 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
     else {
         return Err(broken("a sensor without its six instants"));
     };
-    sensor.last_event = Micros(last_event);
-    sensor.last_received = Micros(last_received);
-    sensor.clock = Micros(clock);
-    sensor.watermark = Micros(watermark);
-    sensor.spoke_at_tick = Micros(spoke_at_tick);
+    sensor.last_event = instant(last_event)?;
+    sensor.last_received = instant(last_received)?;
+    sensor.clock = instant(clock)?;
+    sensor.watermark = instant(watermark)?;
+    sensor.spoke_at_tick = instant(spoke_at_tick)?;
     sensor.declared = DeviceState::from_name(&proto.declared);
     sensor.last_known = proto.last_known;
     for name in proto.types {
         sensor.type_index(&name.into());
     }
-    sensor.panes = panes(proto.panes, Micros(settled_until))?;
+    sensor.panes = panes(proto.panes, instant(settled_until)?)?;
+    let kinds = sensor.types.len();
+    if sensor
+        .panes
+        .by_slot
+        .keys()
+        .any(|slot| usize::from(slot.1) >= kinds)
+    {
+        return Err(broken("a pane of an unknown type"));
+    }
     sensor.coverage = coverage(&proto.signs, &proto.hours)?;
     sensor.leaving = leaving(proto.leaving, &proto.leaving_signs)?;
     sensor.late = proto
@@ -417,10 +435,9 @@ fn leaving(protos: Vec<TrackProto>, signs: &[LateSignProto]) -> Result<Leaving, 
         let track = track(proto)?;
         leaving.add(track.traveler_type, &track.traveler, &track.samples);
     }
-    leaving.signs = signs
-        .iter()
-        .map(|sign| (Micros(sign.at), sign.online))
-        .collect();
+    for sign in signs {
+        leaving.signs.push((instant(sign.at)?, sign.online));
+    }
     Ok(leaving)
 }
 
@@ -448,8 +465,8 @@ fn late_event(proto: LateProto) -> Result<LateEvent, RestoreError> {
         }
     };
     Ok(LateEvent {
-        event_time: Micros(proto.event_time),
-        received_at: Micros(proto.received_at),
+        event_time: instant(proto.event_time)?,
+        received_at: instant(proto.received_at)?,
         fact,
     })
 }
@@ -467,7 +484,7 @@ fn panes(protos: Vec<PaneProto>, settled_until: Micros) -> Result<Panes, Restore
             in_live_changed: false,
             in_rows_due: false,
         };
-        by_slot.insert((Micros(proto.start), kind), open);
+        by_slot.insert((instant(proto.start)?, kind), open);
     }
     Ok(Panes {
         by_slot,
@@ -481,11 +498,15 @@ fn coverage(signs: &[SignProto], hours: &[HourProto]) -> Result<Coverage, Restor
     for sign in signs {
         let offline_at = sign.offline_at.map(Micros);
         let value = Sign {
-            first: Micros(sign.first),
-            last: Micros(sign.last),
+            first: instant(sign.first)?,
+            last: instant(sign.last)?,
             offline_at,
         };
-        coverage.signs.insert(Micros(sign.pane), value);
+        let pane = Micros(sign.pane);
+        if value.first.floor(PANE) != pane || value.last.floor(PANE) != pane {
+            return Err(broken("a sign of life outside of its pane"));
+        }
+        coverage.signs.insert(pane, value);
     }
     for hour in hours {
         let bits: [u8; HOUR_BYTES] = hour
@@ -493,9 +514,10 @@ fn coverage(signs: &[SignProto], hours: &[HourProto]) -> Result<Coverage, Restor
             .as_slice()
             .try_into()
             .map_err(|_| broken("an hour that has not 45 bytes"))?;
-        coverage.hours.insert(Micros(hour.hour), bits);
+        let start = instant(hour.hour)?;
+        coverage.hours.insert(start, bits);
         if hour.changed {
-            coverage.changed.insert(Micros(hour.hour));
+            coverage.changed.insert(start);
         }
     }
     Ok(coverage)
@@ -507,7 +529,7 @@ fn track(proto: TrackProto) -> Result<Track, RestoreError> {
     if !rest.is_empty() {
         return Err(broken("samples that are not a multiple of 40 bytes"));
     }
-    let mut track = Track::new(proto.traveler.into(), kind, Micros(proto.expires_at));
+    let mut track = Track::new(proto.traveler.into(), kind, instant(proto.expires_at)?);
     track.samples = samples.iter().map(sample).collect();
     track.sealed = proto.sealed.as_ref().map(|sealed| Box::new(visit(sealed)));
     track.visits = proto.visits.iter().map(visit).collect();

@@ -26,9 +26,9 @@ fn the_first_row_of_a_sensor_names_instants_that_a_calendar_has() {
 #[test]
 fn a_pause_of_exactly_the_idle_gap_is_one_visit_and_a_longer_one_is_two() {
     let one = folded(&plain(&[(1, 0, 1, 0, 0), (1, 300, 2, 30, 0)]));
-    assert_eq!(one.visits.len(), 1);
+    assert_eq!(one.visits().count(), 1);
     let two = folded(&plain(&[(1, 0, 1, 0, 0), (1, 301, 2, 30, 0)]));
-    assert_eq!(two.visits.len(), 2);
+    assert_eq!(two.visits().count(), 2);
     check(&plain(&[(1, 0, 1, 0, 0), (1, 300, 2, 30, 0)]));
 }
 
@@ -41,7 +41,7 @@ fn a_late_sample_joins_two_visits_whose_rows_were_written() {
         ((1, 200, 4, 10, 10), Between::Checkpoint),
     ];
     check(&samples);
-    assert_eq!(folded(&samples).visits.len(), 2);
+    assert_eq!(folded(&samples).visits().count(), 2);
 }
 
 #[test]
@@ -63,12 +63,16 @@ fn an_event_behind_the_watermark_amends_what_was_final_and_says_so() {
     let samples = [(1, 0, 1, 0, 0), (1, 13_000, 2, 10, 0), (1, 5, 3, 9, 9)];
     check(&plain(&samples));
     let store = folded(&plain(&samples));
-    let revised = |row: &&VisitRow| row.revised;
-    assert_eq!(store.visits.values().filter(revised).count(), 1);
-    let (_, pane) = store.panes.iter().min_by_key(|(key, _)| key.start).unwrap();
+    assert_eq!(store.visits().filter(|row| row.revised).count(), 1);
+    let (_, pane) = store
+        .rows
+        .panes
+        .iter()
+        .min_by_key(|(key, _)| key.start)
+        .unwrap();
     assert_eq!((pane.revision, pane.pane.revised), (1, 1));
-    assert_eq!(store.late.len(), 1);
-    assert!(store.late[0].amended);
+    assert_eq!(store.rows.late.len(), 1);
+    assert!(store.rows.late[0].amended);
 }
 
 #[test]
@@ -78,10 +82,10 @@ fn a_copy_of_an_event_that_is_final_changes_nothing_and_is_no_late_event() {
     samples.push((1, 5, 3, 9, 9));
     let after = folded(&plain(&samples));
     assert_eq!(
-        (&after.visits, &after.panes),
-        (&before.visits, &before.panes)
+        (&after.rows.visits, &after.rows.panes),
+        (&before.rows.visits, &before.rows.panes)
     );
-    assert!(after.late.is_empty());
+    assert!(after.rows.late.is_empty());
 }
 
 #[test]
@@ -92,8 +96,8 @@ fn an_event_beyond_the_horizon_is_kept_and_changes_no_answer() {
     samples.push((1, 5, 3, 9, 9));
     let after = folded(&plain(&samples));
     assert_eq!(after.answers(), before);
-    assert_eq!(after.late.len(), 1);
-    assert!(!after.late[0].amended);
+    assert_eq!(after.rows.late.len(), 1);
+    assert!(!after.rows.late[0].amended);
 }
 
 #[test]
@@ -107,8 +111,8 @@ fn a_late_event_in_the_middle_of_a_long_visit_changes_the_whole_of_it() {
     samples.push((1, 50_100, 60_000, 500, 0));
     check(&plain(&samples));
     let store = folded(&plain(&samples));
-    assert_eq!(store.visits.len(), 1);
-    assert!(store.visits.values().all(|row| row.revised));
+    assert_eq!(store.visits().count(), 1);
+    assert!(store.visits().all(|row| row.revised));
 }
 
 #[test]

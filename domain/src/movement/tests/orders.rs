@@ -92,7 +92,7 @@ proptest! {
                 other => (*seen, *other),
             })
             .collect();
-        prop_assert_eq!(folded_with(&config, &long).blocks, folded_with(&config, &of_one).blocks);
+        prop_assert_eq!(folded_with(&config, &long).rows.blocks, folded_with(&config, &of_one).rows.blocks);
     }
 
     #[test]

@@ -1,44 +1,29 @@
 //! What the rows must be: the definitions by brute force, and the fold run over the same samples.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::coverage::{HOUR, HOUR_BYTES};
+use crate::coverage::HOUR_BYTES;
+use crate::fold::Rows as _;
 use crate::pane::{PANE, Pane, PaneKey};
 use crate::quantity::Speed;
 
 /// What Postgres holds after some checkpoints.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    pub(super) visits: BTreeMap<VisitKey, VisitRow>,
-    pub(super) panes: HashMap<PaneKey, PaneRow>,
-    pub(super) up: BTreeMap<(DeviceId, Micros), UpRow>,
-    pub(super) blocks: Vec<BlockRow>,
-    pub(super) late: Vec<LateRow>,
+    pub(super) rows: MovementRows,
 }
 
 impl Store {
     pub(super) fn write(&mut self, rows: MovementRows) {
-        for (key, row) in rows.visits {
-            match row {
-                Some(row) => self.visits.insert(key, row),
-                None => self.visits.remove(&key),
-            };
-        }
-        self.panes.extend(rows.panes);
-        self.up.extend(rows.up);
-        self.late.extend(rows.late);
         for block in &rows.blocks {
             let is_it = |known: &&BlockRow| {
                 (&known.sensor, known.hour, known.part) == (&block.sensor, block.hour, block.part)
             };
-            assert_eq!(
-                self.blocks.iter().find(is_it),
-                None,
-                "a block is written once"
-            );
+            let known = self.rows.blocks.iter().find(is_it);
+            assert_eq!(known, None, "a block is written once");
         }
-        self.blocks.extend(rows.blocks);
+        self.rows.absorb(rows);
     }
 
     /// Applies an event as the engine does: the fold sees its own past when it has to.
@@ -47,73 +32,36 @@ impl Store {
             self.write(fold.drain_rows());
             let mut wanted = Some(fold.wants());
             while let Some(want) = wanted {
-                wanted = fold.amend(self.past(want), &event, offset);
+                wanted = fold.amend(Past::of(&self.rows, want), &event, offset);
             }
             assert!(!fold.is_due(&event));
         }
         fold.apply(event, offset)
     }
 
-    fn past(&self, want: Want) -> Past {
-        let within = |sensor: &DeviceId, at: Micros| {
-            want.stretches
-                .iter()
-                .any(|stretch| stretch.sensor == *sensor && stretch.contains(at))
-        };
-        let touched = |sensor: &DeviceId, hour: Micros| {
-            want.stretches.iter().any(|stretch| {
-                stretch.sensor == *sensor && hour < stretch.to && stretch.from < hour + HOUR
-            })
-        };
-        Past {
-            blocks: self
-                .blocks
-                .iter()
-                .filter(|block| touched(&block.sensor, block.hour))
-                .cloned()
-                .collect(),
-            panes: self
-                .panes
-                .iter()
-                .filter(|(key, _)| within(&key.sensor, key.start))
-                .map(|(key, row)| (key.clone(), row.clone()))
-                .collect(),
-            visits: self
-                .visits
-                .iter()
-                .filter(|(key, _)| within(&key.sensor, key.entered_at))
-                .map(|(key, row)| (key.clone(), row.clone()))
-                .collect(),
-            up: self
-                .up
-                .iter()
-                .filter(|((sensor, hour), _)| touched(sensor, *hour))
-                .map(|(key, row)| (key.clone(), row.clone()))
-                .collect(),
-            want,
-        }
+    /// The visits that there are.
+    pub(super) fn visits(&self) -> impl Iterator<Item = &VisitRow> {
+        self.rows.visits.values().flatten()
     }
 
     /// Visits and panes without what depends on the way they came about.
     pub(super) fn answers(&self) -> Answers {
-        let visits = self.visits.iter().map(|(key, row)| {
-            (
-                key.clone(),
-                VisitRow {
-                    revision: 0,
-                    revised: false,
-                    ..row.clone()
-                },
-            )
+        let visits = self.rows.visits.iter().filter_map(|(key, row)| {
+            let row = VisitRow {
+                revision: 0,
+                revised: false,
+                ..row.clone()?
+            };
+            Some((key.clone(), row))
         });
-        let panes = self.panes.iter().map(|(key, row)| {
+        let panes = self.rows.panes.iter().map(|(key, row)| {
             let pane = Pane {
                 revised: 0,
                 ..row.pane.clone()
             };
             (key.clone(), pane)
         });
-        let up = self.up.iter().flat_map(|((_, hour), row)| {
+        let up = self.rows.up.iter().flat_map(|((_, hour), row)| {
             (0..HOUR_BYTES * 8)
                 .filter(|pane| row.bits[pane / 8] & 1 << (pane % 8) != 0)
                 .map(|pane| *hour + PANE * i64::try_from(pane).unwrap())
