@@ -1,0 +1,198 @@
+//! `chaos`: runs rows of the fault table against a system of its own, and renders the table from the results.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use chaos::report::{self, Outcome};
+use chaos::row::{self, Row};
+use chaos::run::{self, Repetition};
+use chaos::scene::Length;
+use chaos::site::{Site, SiteConfig};
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "chaos", version, about, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    args: Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Render the fault table from a file of results
+    Report {
+        /// File of results
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Args {
+    /// Rows to run, by number or name; all when none is named
+    #[arg(long = "row", value_name = "ROW")]
+    rows: Vec<String>,
+    /// Run the rows of `make test`, shortened
+    #[arg(long)]
+    subset: bool,
+    /// Shorten the rows
+    #[arg(long)]
+    short: bool,
+    /// Say which rows there are, and run none
+    #[arg(long)]
+    list: bool,
+    /// How often to repeat each row, with a seed more each time
+    #[arg(long, default_value_t = 1)]
+    repeat: u32,
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long a row lasts that has no end of its own, such as the soak
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Folder of ledgers, logs and results
+    #[arg(long, default_value = "target/chaos")]
+    out: PathBuf,
+    /// The program under test
+    #[arg(long, default_value = "target/debug/footfall")]
+    footfall: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match start(&Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            // Standard error that is gone leaves nobody to tell.
+            writeln!(io::stderr(), "chaos: {error:#}").ok();
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Report { file }) = &cli.command {
+        say(&report::table(&report::read(file)?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = cli.args.chosen()?;
+    if cli.args.list {
+        for row in rows {
+            say(&format!("{:>8}  {}: {}\n", row.id, row.fault, row.promise))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let failed = runtime.block_on(all(&rows, &cli.args))?;
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+impl Args {
+    fn chosen(&self) -> anyhow::Result<Vec<Row>> {
+        let known = row::all();
+        for id in &self.rows {
+            let ids: Vec<&str> = known.iter().map(|row| row.id).collect();
+            ensure!(
+                ids.contains(&id.as_str()),
+                "--row is {id:?}, expected one of {}",
+                ids.join(", ")
+            );
+        }
+        let is_chosen = |row: &Row| {
+            (self.rows.is_empty() || self.rows.iter().any(|id| id == row.id))
+                && (!self.subset || row.in_subset)
+        };
+        Ok(known.into_iter().filter(is_chosen).collect())
+    }
+
+    fn length(&self) -> Length {
+        match self.minutes {
+            Some(minutes) => Length::Lasting(Duration::from_secs(60 * minutes)),
+            None if self.short || self.subset => Length::Short,
+            None => Length::Full,
+        }
+    }
+}
+
+/// Runs the rows one after the other on one site; says how many repetitions failed.
+async fn all(rows: &[Row], args: &Args) -> anyhow::Result<u32> {
+    std::fs::create_dir_all(&args.out)?;
+    let out = args.out.canonicalize()?;
+    let footfall = args
+        .footfall
+        .canonicalize()
+        .with_context(|| format!("--footfall {}", args.footfall.display()))?;
+    let mut failed = 0;
+    let mut site = None;
+    for row in rows {
+        for number in 1..=args.repeat {
+            let seed = args.seed + u64::from(number - 1);
+            let mut standing = match site.take() {
+                Some(site) => site,
+                None => Site::start(SiteConfig::new(&out, &footfall)).await?,
+            };
+            let repetition = Repetition {
+                row: *row,
+                number,
+                seed,
+                length: args.length(),
+                dir: out.join(format!("row-{}-seed-{seed}", row.id)),
+            };
+            let outcome = run::run(&mut standing, &repetition).await?;
+            say(&outcome.text())?;
+            outcome.append(&out.join("results.jsonl"))?;
+            if outcome.passed() {
+                // A ledger that proved what it should is some megabytes of nothing.
+                std::fs::remove_dir_all(&repetition.dir)?;
+                site = Some(standing);
+            } else {
+                failed += 1;
+                keep(&standing, &repetition, &outcome)?;
+                // What is broken once would be counted again and again.
+                drop(standing);
+            }
+        }
+    }
+    if let Some(site) = site {
+        site.stop().await?;
+    }
+    Ok(failed)
+}
+
+/// Leaves the logs beside the ledger, and says how to run it again.
+fn keep(site: &Site, repetition: &Repetition, outcome: &Outcome) -> anyhow::Result<()> {
+    for name in site
+        .role_names()
+        .iter()
+        .map(String::as_str)
+        .chain(["kafka", "postgres", "redis"])
+    {
+        let log = site.log(name);
+        if log.exists() {
+            std::fs::copy(&log, repetition.dir.join(format!("{name}.log")))?;
+        }
+    }
+    std::fs::write(repetition.dir.join("outcome.txt"), outcome.text())?;
+    let short = if repetition.length == Length::Short {
+        " --short"
+    } else {
+        ""
+    };
+    say(&format!(
+        "  ledger and logs are in {}\n  again: make chaos ARGS=\"--row {} --seed {}{short}\"\n",
+        repetition.dir.display(),
+        repetition.row.id,
+        repetition.seed
+    ))
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
