@@ -5,6 +5,7 @@
 //! load      devices that publish open loop, with a line in the ledger before each PUBLISH and after each PUBACK
 //! ledger    that file
 //! log       what Kafka has, read by a plain consumer
+//! writer    records that we write to it ourselves
 //! store     what Postgres, Redis and the api say
 //! watch     how far partitions come and what processes use, looked at all the time
 //! check     the checkers D1 to D5, L1, L2, S1
@@ -12,6 +13,7 @@
 //! row       the table of them
 //! scene     what a fault may touch
 //! run       one repetition of a row: load, fault, drain, check
+//! suite     rows one after the other on one site
 //! report    results as JSON lines, and the fault table made from them
 //! ```
 
@@ -26,4 +28,6 @@ pub mod run;
 pub mod scene;
 pub mod site;
 pub mod store;
+pub mod suite;
 pub mod watch;
+pub mod writer;

@@ -8,11 +8,12 @@ use domain::dead_letter::DeadLetter;
 use domain::envelope;
 use domain::event::Body;
 use domain::topic::{DEAD_LETTERS, SENSOR_MOVEMENTS};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use stack::Quiet;
 
 use crate::load::last_event_id;
+use crate::writer::Writer;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -157,6 +158,39 @@ impl Reader {
         )?;
         log.copies.sort_by_key(|copy| (copy.partition, copy.offset));
         Ok(log)
+    }
+
+    /// Writes the records of a topic in `from..to` once more, each to its own partition; says how many. Blocking.
+    ///
+    /// # Errors
+    /// When Kafka does not give or take them.
+    pub fn repeat(&self, topic: &str, from: &Offsets, to: &Offsets) -> anyhow::Result<u64> {
+        let writer = Writer::new(&self.bootstrap)?;
+        let mut outcome = Ok(0);
+        self.each(topic, (from, to), |partition, _, value| {
+            if let Ok(records) = &outcome {
+                let records = records + 1;
+                outcome = writer.queue(topic, partition, value).map(|()| records);
+            }
+        })?;
+        let records = outcome?;
+        writer.finish()?;
+        Ok(records)
+    }
+
+    /// Sets the committed offsets of a group that has no members back to the beginning. Blocking.
+    ///
+    /// # Errors
+    /// When Kafka refuses it.
+    pub fn rewind(&self, group: &str, topic: &str, partitions: &Offsets) -> anyhow::Result<()> {
+        let client = self.client(group)?;
+        let mut offsets = TopicPartitionList::new();
+        for partition in partitions.keys() {
+            offsets.add_partition_offset(topic, *partition, Offset::Offset(0))?;
+        }
+        client
+            .commit(&offsets, CommitMode::Sync)
+            .with_context(|| format!("setting {group} back"))
     }
 
     fn each(

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use chaos::report::{self, Outcome};
 use chaos::row::{self, Row};
-use chaos::run::{self, Repetition};
 use chaos::scene::Length;
-use chaos::site::{Site, SiteConfig};
+use chaos::suite::Suite;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -89,8 +88,13 @@ fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let failed = runtime.block_on(all(&rows, &cli.args))?;
-    Ok(ExitCode::from(u8::from(failed > 0)))
+    let suite = cli.args.suite(rows);
+    let outcomes = runtime.block_on(suite.run(|text| {
+        // Whoever closed the pipe still gets the results as a file.
+        say(text).ok();
+    }))?;
+    let is_good = outcomes.iter().all(Outcome::passed);
+    Ok(ExitCode::from(u8::from(!is_good)))
 }
 
 impl Args {
@@ -111,6 +115,17 @@ impl Args {
         Ok(known.into_iter().filter(is_chosen).collect())
     }
 
+    fn suite(&self, rows: Vec<Row>) -> Suite {
+        Suite {
+            rows,
+            repeat: self.repeat,
+            seed: self.seed,
+            length: self.length(),
+            out: self.out.clone(),
+            footfall: self.footfall.clone(),
+        }
+    }
+
     fn length(&self) -> Length {
         match self.minutes {
             Some(minutes) => Length::Lasting(Duration::from_secs(60 * minutes)),
@@ -118,78 +133,6 @@ impl Args {
             None => Length::Full,
         }
     }
-}
-
-/// Runs the rows one after the other on one site; says how many repetitions failed.
-async fn all(rows: &[Row], args: &Args) -> anyhow::Result<u32> {
-    std::fs::create_dir_all(&args.out)?;
-    let out = args.out.canonicalize()?;
-    let footfall = args
-        .footfall
-        .canonicalize()
-        .with_context(|| format!("--footfall {}", args.footfall.display()))?;
-    let mut failed = 0;
-    let mut site = None;
-    for row in rows {
-        for number in 1..=args.repeat {
-            let seed = args.seed + u64::from(number - 1);
-            let mut standing = match site.take() {
-                Some(site) => site,
-                None => Site::start(SiteConfig::new(&out, &footfall)).await?,
-            };
-            let repetition = Repetition {
-                row: *row,
-                number,
-                seed,
-                length: args.length(),
-                dir: out.join(format!("row-{}-seed-{seed}", row.id)),
-            };
-            let outcome = run::run(&mut standing, &repetition).await?;
-            say(&outcome.text())?;
-            outcome.append(&out.join("results.jsonl"))?;
-            if outcome.passed() {
-                // A ledger that proved what it should is some megabytes of nothing.
-                std::fs::remove_dir_all(&repetition.dir)?;
-                site = Some(standing);
-            } else {
-                failed += 1;
-                keep(&standing, &repetition, &outcome)?;
-                // What is broken once would be counted again and again.
-                drop(standing);
-            }
-        }
-    }
-    if let Some(site) = site {
-        site.stop().await?;
-    }
-    Ok(failed)
-}
-
-/// Leaves the logs beside the ledger, and says how to run it again.
-fn keep(site: &Site, repetition: &Repetition, outcome: &Outcome) -> anyhow::Result<()> {
-    for name in site
-        .role_names()
-        .iter()
-        .map(String::as_str)
-        .chain(["kafka", "postgres", "redis"])
-    {
-        let log = site.log(name);
-        if log.exists() {
-            std::fs::copy(&log, repetition.dir.join(format!("{name}.log")))?;
-        }
-    }
-    std::fs::write(repetition.dir.join("outcome.txt"), outcome.text())?;
-    let short = if repetition.length == Length::Short {
-        " --short"
-    } else {
-        ""
-    };
-    say(&format!(
-        "  ledger and logs are in {}\n  again: make chaos ARGS=\"--row {} --seed {}{short}\"\n",
-        repetition.dir.display(),
-        repetition.row.id,
-        repetition.seed
-    ))
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

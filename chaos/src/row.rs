@@ -72,11 +72,39 @@ impl Row {
 /// Every row that can be run, in the order of the fault table.
 #[must_use]
 pub fn all() -> Vec<Row> {
-    [rows::gateway::ROWS, rows::kafka::ROWS].concat()
+    let mut rows = [
+        rows::gateway::ROWS,
+        rows::consumer::ROWS,
+        rows::kafka::ROWS,
+        rows::storage::ROWS,
+        rows::record::ROWS,
+        rows::soak::ROWS,
+        rows::elastic::ROWS,
+    ]
+    .concat();
+    // Numbers in their order, then names as they stand above.
+    rows.sort_by_key(|row| row.id.parse::<u32>().unwrap_or(u32::MAX));
+    rows
 }
 
 /// The row with that number or name.
 #[must_use]
 pub fn find(id: &str) -> Option<Row> {
     all().into_iter().find(|row| row.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_order_and_none_twice() {
+        let ids: Vec<&str> = all().iter().map(|row| row.id).collect();
+        let mut unique = ids.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), ids.len());
+        let numbers: Vec<u32> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        assert!(numbers.is_sorted() && numbers.len() > 10, "{ids:?}");
+    }
 }

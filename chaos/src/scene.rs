@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use crate::check::{Checker, Finding, offset};
+use crate::check::{Checker, Finding, offset, progress};
 use crate::load::Load;
 use crate::log::{Heads, Offsets, Reader};
 use crate::site::Site;
@@ -137,6 +137,18 @@ impl Scene<'_> {
         self.site.wait_ready(within).await?;
         wait_drained(self.site, &heads, within.saturating_sub(began.elapsed())).await?;
         Ok(began.elapsed())
+    }
+
+    /// The longest that a partition's live view stood still since then.
+    #[must_use]
+    pub fn worst_gap(&self, since: Instant) -> Duration {
+        progress::worst_gap(&self.watch.samples(), since, Instant::now())
+    }
+
+    /// How many records the live view has taken in since then, all partitions together.
+    #[must_use]
+    pub fn shown(&self, since: Instant) -> u64 {
+        progress::shown(&self.watch.samples(), since)
     }
 
     /// Looks whether Kafka's offsets lead the ledger's (D4).

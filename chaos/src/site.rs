@@ -142,6 +142,11 @@ impl Site {
         Ok(name)
     }
 
+    /// Forgets a role that does not run, so that its name can be given again.
+    pub fn remove(&mut self, name: &str) {
+        self.roles.remove(name);
+    }
+
     /// Sets a variable of a role's environment from its next start on, such as the address of a proxy.
     pub fn set_env(&mut self, name: &str, variable: &str, value: &str) {
         if let Some(role) = self.roles.get_mut(name) {

@@ -56,6 +56,50 @@ pub async fn ledger(url: &str, topic: &str) -> anyhow::Result<Offsets> {
     Ok(rows.iter().map(row).collect())
 }
 
+/// Who owns each partition of a topic, as a number that grows with every new owner.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn epochs(url: &str, topic: &str) -> anyhow::Result<Offsets> {
+    let mut connection = postgres(url).await?;
+    let rows = sqlx::query("select partition, epoch from ledger where topic = $1")
+        .bind(topic)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let row = |row: &sqlx::postgres::PgRow| (row.get::<i32, _>(0), row.get::<i64, _>(1));
+    Ok(rows.iter().map(row).collect())
+}
+
+/// Where the records that a consumer put into quarantine stood.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn quarantined(url: &str, topic: &str) -> anyhow::Result<Vec<(i32, i64)>> {
+    let mut connection = postgres(url).await?;
+    let sql = "select partition, record_offset from dead_letter where topic = $1";
+    let rows = sqlx::query(sql)
+        .bind(topic)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let place = |row: &sqlx::postgres::PgRow| (row.get(0), row.get(1));
+    Ok(rows.iter().map(place).collect())
+}
+
+/// Runs statements, one after the other.
+///
+/// # Errors
+/// When Postgres does not answer, or refuses one.
+pub async fn execute(url: &str, statements: &[&'static str]) -> anyhow::Result<()> {
+    let mut connection = postgres(url).await?;
+    for statement in statements {
+        sqlx::query(*statement).execute(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
 /// Ids of dead letters of these devices, by the payloads that are kept.
 ///
 /// # Errors

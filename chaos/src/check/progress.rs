@@ -43,6 +43,20 @@ pub fn worst_gap(samples: &[Sample], from: Instant, to: Instant) -> Duration {
         .unwrap_or_default()
 }
 
+/// How many records were taken in since `from`, all partitions together.
+#[must_use]
+pub fn shown(samples: &[Sample], from: Instant) -> u64 {
+    let partitions = samples.first().map_or(0, |sample| sample.offsets.len());
+    let of = |partition: usize| {
+        let known = |sample: &Sample| sample.offsets.get(partition).copied().flatten();
+        let before = samples.iter().filter(|sample| sample.at <= from);
+        let before = before.filter_map(known).max()?;
+        let newest = samples.iter().filter_map(known).max()?;
+        u64::try_from(newest - before).ok()
+    };
+    (0..partitions).filter_map(of).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +83,6 @@ mod tests {
         assert_eq!(longest(5, 6), 1);
         assert_eq!(longest(5, 16), 10, "nothing came after the last sample");
         assert_eq!(worst_gap(&samples, at(0), at(6)).as_secs(), 4);
+        assert_eq!(shown(&samples, at(1)), 2);
     }
 }
