@@ -70,7 +70,7 @@ fn elastic<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()
         change.end(scene, "one consumer killed", TAKEOVER).await?;
         scene.start("consumer-1").await?;
         for name in added {
-            scene.site.remove(&name);
+            scene.site.forget(&name);
         }
         scene.check_offsets().await
     }
