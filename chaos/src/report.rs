@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use crate::check::bound::Usage;
 use crate::check::loss::Tally;
 use crate::check::{Checker, Finding};
 use crate::row;
@@ -47,6 +48,8 @@ pub struct Outcome {
     pub worst_gap_ms: u64,
     /// From the end of the fault until all is ready and worked off.
     pub heal_ms: u64,
+    /// The highest that any process of a role used, by role.
+    pub peaks: BTreeMap<String, Usage>,
     /// What was found broken.
     pub findings: Vec<Finding>,
 }
@@ -71,6 +74,7 @@ impl Outcome {
             rows_different: 0,
             worst_gap_ms: 0,
             heal_ms: 0,
+            peaks: BTreeMap::new(),
             findings: Vec::new(),
         }
     }
@@ -119,6 +123,17 @@ impl Outcome {
         for step in &self.injected {
             text += &format!("  {:>7.2} s  {}\n", seconds(step.after_ms), step.what);
         }
+        let peak = |(role, usage): (&String, &Usage)| {
+            let Usage {
+                rss_kib,
+                descriptors,
+                threads,
+            } = usage;
+            let mib = rss_kib / 1024;
+            format!("{role} {mib} MiB, {descriptors} descriptors, {threads} threads")
+        };
+        let peaks: Vec<String> = self.peaks.iter().map(peak).collect();
+        text += &format!("  at most   {}\n", peaks.join("; "));
         for finding in &self.findings {
             text += &format!("  {:?}: {}\n", finding.checker, finding.sentence);
         }
@@ -224,8 +239,12 @@ mod tests {
         other.worst_gap_ms = 2500;
         other.find(Checker::D1, "1 acknowledged event is not in Kafka");
         let table = table(&[one, other]);
-        let expected = "| 6 | SIGKILL Kafka, start it again after 2 s | 2 | 1–2 | 15 | 1 | 0 | 1.5 s | 2.5 s | 1 failed |";
-        assert_eq!(table.lines().nth(2), Some(expected));
+        let fault = row::find("6").unwrap().fault;
+        let expected = "| 2 | 1–2 | 15 | 1 | 0 | 1.5 s | 2.5 s | 1 failed |";
+        assert_eq!(
+            table.lines().nth(2),
+            Some(format!("| 6 | {fault} {expected}").as_str())
+        );
     }
 
     #[test]

@@ -113,9 +113,9 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     if let Err(error) = judge(site, &observed, &mut outcome).await {
         outcome.find(Checker::L1, format!("{error:#}"));
     }
-    outcome
-        .findings
-        .extend(bound::check(&watch.seen(), &row.limits));
+    let seen = watch.seen();
+    outcome.peaks = bound::peaks(&seen);
+    outcome.findings.extend(bound::check(&seen, &row.limits));
     for death in site.died() {
         outcome.find(Checker::S1, death);
     }

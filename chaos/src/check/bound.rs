@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Checker, Finding};
 
 /// What a role may use.
@@ -19,7 +21,7 @@ pub struct Limits {
 }
 
 /// What a process uses now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Its resident memory, KiB.
     pub rss_kib: u64,
@@ -40,6 +42,16 @@ impl Limits {
 }
 
 impl Usage {
+    /// The higher of each figure, on its own.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            rss_kib: self.rss_kib.max(other.rss_kib),
+            descriptors: self.descriptors.max(other.descriptors),
+            threads: self.threads.max(other.threads),
+        }
+    }
+
     /// From `/proc`; `None` when the process is gone.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
@@ -75,9 +87,18 @@ pub fn note(seen: &mut Seen, role: &str, pid: u32, usage: Usage) {
         first: usage,
         peak: usage,
     });
-    range.peak.rss_kib = range.peak.rss_kib.max(usage.rss_kib);
-    range.peak.descriptors = range.peak.descriptors.max(usage.descriptors);
-    range.peak.threads = range.peak.threads.max(usage.threads);
+    range.peak = range.peak.max(usage);
+}
+
+/// The highest that any process of each role used.
+#[must_use]
+pub fn peaks(seen: &Seen) -> BTreeMap<String, Usage> {
+    let mut peaks: BTreeMap<String, Usage> = BTreeMap::new();
+    for ((role, _), range) in seen {
+        let peak = peaks.entry(role.clone()).or_default();
+        *peak = peak.max(range.peak);
+    }
+    peaks
 }
 
 /// The first process that went beyond its limits, if any.
@@ -124,6 +145,8 @@ mod tests {
             threads: 3,
         };
         assert_eq!(check(&seen, &limits), None);
+        let peak = peaks(&seen)["gateway-0"];
+        assert_eq!((peak.rss_kib, peak.descriptors), (9000, 90));
         let growth = Limits {
             growth_kib: 499,
             ..limits

@@ -14,7 +14,7 @@ use crate::scene::Scene;
 pub const ROWS: &[Row] = &[
     Row::usual(
         "6",
-        "SIGKILL Kafka, start it again after 2 s",
+        "SIGKILL Kafka, start it again after 2 s; then with the gateway killed meanwhile",
         "first PUBACK at most 10 s after Kafka is ready; none while it is away",
         crash,
     )
@@ -39,22 +39,31 @@ const FIRST_ACK_WITHIN: Duration = Duration::from_secs(10);
 /// Delivery reports that were on their way when Kafka stopped may still become PUBACKs for so long.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
 
+/// Once alone, and once together with the gateway: what that one held must not have been acknowledged.
 fn crash<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
     async move {
-        sleep(Duration::from_secs(2)).await;
-        scene.kill("kafka").await?;
-        let away = scene.now() + micros(ON_THE_WAY);
-        sleep(Duration::from_secs(2)).await;
-        let silence = away..scene.now();
-        scene.silences.push(silence);
-        scene.note("start kafka");
-        let began = Instant::now();
-        scene.site.launch_or_start("kafka").await?;
-        scene.note(format!("kafka is ready after {:?}", began.elapsed()));
-        let took = scene.load.next_ack(FIRST_ACK_WITHIN * 5).await?;
-        scene.bound("first PUBACK after Kafka is ready", took, FIRST_ACK_WITHIN);
-        sleep(Duration::from_secs(2)).await;
-        scene.check_offsets().await
+        for with_gateway in [false, true] {
+            sleep(Duration::from_secs(2)).await;
+            scene.kill("kafka").await?;
+            let away = scene.now() + micros(ON_THE_WAY);
+            sleep(Duration::from_secs(2)).await;
+            if with_gateway {
+                scene.kill("gateway-0").await?;
+                scene.note("start gateway-0");
+                scene.site.launch("gateway-0")?;
+            }
+            let silence = away..scene.now();
+            scene.silences.push(silence);
+            scene.note("start kafka");
+            let began = Instant::now();
+            scene.site.launch_or_start("kafka").await?;
+            scene.note(format!("kafka is ready after {:.1?}", began.elapsed()));
+            let took = scene.load.next_ack(FIRST_ACK_WITHIN * 5).await?;
+            scene.bound("first PUBACK after Kafka is ready", took, FIRST_ACK_WITHIN);
+            sleep(Duration::from_secs(2)).await;
+            scene.check_offsets().await?;
+        }
+        Ok(())
     }
     .boxed_local()
 }
