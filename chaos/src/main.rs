@@ -27,6 +27,9 @@ enum Command {
     Report {
         /// File of results
         file: PathBuf,
+        /// Document to put it into, between its marks, instead of printing it
+        #[arg(long, value_name = "DOCUMENT")]
+        into: Option<PathBuf>,
     },
 }
 
@@ -73,8 +76,15 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
-    if let Some(Command::Report { file }) = &cli.command {
-        say(&report::table(&report::read(file)?))?;
+    if let Some(Command::Report { file, into }) = &cli.command {
+        let table = report::table(&report::read(file)?);
+        match into {
+            Some(document) => {
+                let text = std::fs::read_to_string(document)?;
+                std::fs::write(document, report::insert(&text, &table)?)?;
+            }
+            None => say(&table)?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let rows = cli.args.chosen()?;

@@ -192,6 +192,21 @@ pub fn table(outcomes: &[Outcome]) -> String {
     text
 }
 
+/// What stands around the table in a document.
+const MARKS: [&str; 2] = ["<!-- chaos:begin", "<!-- chaos:end -->"];
+
+/// `document` with `table` in the place that is marked for it.
+///
+/// # Errors
+/// When it has no such place.
+pub fn insert(document: &str, table: &str) -> anyhow::Result<String> {
+    let begin = document.find(MARKS[0]).context("no line chaos:begin")?;
+    let length = document[begin..].find('\n').context("no line after it")?;
+    let (head, rest) = document.split_at(begin + length + 1);
+    let end = rest.find(MARKS[1]).context("no line chaos:end")?;
+    Ok(format!("{head}\n{table}\n{}", &rest[end..]))
+}
+
 fn line(id: &str, fault: &str, runs: &[&Outcome]) -> String {
     let sum = |of: fn(&Outcome) -> u64| runs.iter().map(|run| of(run)).sum::<u64>();
     let most = |of: fn(&Outcome) -> u64| runs.iter().map(|run| of(run)).max().unwrap_or(0);
@@ -245,6 +260,16 @@ mod tests {
             table.lines().nth(2),
             Some(format!("| 6 | {fault} {expected}").as_str())
         );
+    }
+
+    #[test]
+    fn the_table_in_a_document_is_replaced_and_nothing_else() {
+        let document = "a\n<!-- chaos:begin (x) -->\nold\n<!-- chaos:end -->\nb\n";
+        let once = insert(document, "| new |\n").unwrap();
+        let expected = "a\n<!-- chaos:begin (x) -->\n\n| new |\n\n<!-- chaos:end -->\nb\n";
+        assert_eq!(once, expected);
+        assert_eq!(insert(&once, "| new |\n").unwrap(), once);
+        assert!(insert("without", "| new |").is_err());
     }
 
     #[test]

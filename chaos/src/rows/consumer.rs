@@ -58,6 +58,8 @@ const TAKEOVER_BUSY: Duration = Duration::from_secs(12);
 pub(super) const CLEAN_GAP: Duration = Duration::from_secs(5);
 /// How long a role may take to leave.
 pub(super) const LEAVE: Duration = Duration::from_secs(10);
+/// Longer than what lies between a flush and the look at it.
+const SEEN: Duration = Duration::from_millis(400);
 /// Longer than the interval of checkpoints: what was fetched is in Postgres then.
 const CHECKPOINTED: Duration = Duration::from_millis(1200);
 
@@ -129,7 +131,9 @@ fn zombie<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>
         scene.note("SIGSTOP consumer-0");
         scene.site.freeze("consumer-0")?;
         let since = Instant::now();
-        let took = scene.wait_moved(since, TAKEOVER * 3).await?;
+        // What it wrote just before would count as its successor's.
+        sleep(SEEN).await;
+        let took = SEEN + scene.wait_moved(Instant::now(), TAKEOVER * 3).await?;
         scene.bound("takeover", took, scene.pick(TAKEOVER_BUSY, TAKEOVER));
         sleep(time.saturating_sub(since.elapsed())).await;
         scene.note("SIGCONT consumer-0");
