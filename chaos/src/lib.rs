@@ -9,6 +9,7 @@
 //! store     what Postgres, Redis and the api say
 //! watch     how far partitions come and what processes use, looked at all the time
 //! check     the checkers D1 to D5, L1, L2, S1
+//! audit     the product's own audit, as a second witness
 //! rows      the faults, by their number in the fault table
 //! row       the table of them
 //! scene     what a fault may touch
@@ -17,6 +18,7 @@
 //! report    results as JSON lines, and the fault table made from them
 //! ```
 
+pub mod audit;
 pub mod check;
 pub mod ledger;
 pub mod load;

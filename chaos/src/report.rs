@@ -48,6 +48,8 @@ pub struct Outcome {
     pub worst_gap_ms: u64,
     /// From the end of the fault until all is ready and worked off.
     pub heal_ms: u64,
+    /// Whether the product's own audit agreed.
+    pub audited: bool,
     /// The highest that any process of a role used, by role.
     pub peaks: BTreeMap<String, Usage>,
     /// What was found broken.
@@ -74,6 +76,7 @@ impl Outcome {
             rows_different: 0,
             worst_gap_ms: 0,
             heal_ms: 0,
+            audited: false,
             peaks: BTreeMap::new(),
             findings: Vec::new(),
         }
@@ -134,6 +137,9 @@ impl Outcome {
         };
         let peaks: Vec<String> = self.peaks.iter().map(peak).collect();
         text += &format!("  at most   {}\n", peaks.join("; "));
+        if self.audited {
+            text += "  footfall audit says equal\n";
+        }
         for finding in &self.findings {
             text += &format!("  {:?}: {}\n", finding.checker, finding.sentence);
         }

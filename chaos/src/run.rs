@@ -11,6 +11,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
+use crate::audit::{self, Verdict};
 use crate::check::{Checker, Finding, bound, loss, order, progress, refuse, replay};
 use crate::ledger::{Ledger, What};
 use crate::load::{Load, LoadPlan};
@@ -180,6 +181,16 @@ async fn judge(site: &mut Site, observed: &Observed, outcome: &mut Outcome) -> a
             }
             sleep(CALM / 4).await;
         }
+    }
+    audit(site, outcome).await
+}
+
+/// The product's own audit sees what a replay of this run's devices does not: the live view, and everybody else's rows.
+async fn audit(site: &Site, outcome: &mut Outcome) -> anyhow::Result<()> {
+    match audit::run(site).await? {
+        Verdict::Equal => outcome.audited = true,
+        Verdict::Differs(how) => outcome.find(Checker::D2, format!("the audit differs: {how}")),
+        Verdict::Absent => {}
     }
     Ok(())
 }
