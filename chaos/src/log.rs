@@ -20,6 +20,8 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// How long Kafka may be silent while it is read.
 const SILENCE: Duration = Duration::from_secs(30);
 
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// The next offset of each partition of a topic.
 pub type Offsets = BTreeMap<i32, i64>;
 
@@ -88,9 +90,11 @@ impl Reader {
     /// When Kafka does not answer.
     pub fn heads(&self) -> anyhow::Result<Heads> {
         let client = self.client("chaos-look")?;
-        Ok(Heads {
-            movements: heads_of(&client, SENSOR_MOVEMENTS)?,
-            dead_letters: heads_of(&client, DEAD_LETTERS)?,
+        patiently(|| {
+            Ok(Heads {
+                movements: heads_of(&client, SENSOR_MOVEMENTS)?,
+                dead_letters: heads_of(&client, DEAD_LETTERS)?,
+            })
         })
     }
 
@@ -104,7 +108,7 @@ impl Reader {
         for partition in heads.keys() {
             wanted.add_partition(topic, *partition);
         }
-        let committed = client.committed_offsets(wanted, REQUEST)?;
+        let committed = patiently(|| Ok(client.committed_offsets(wanted.clone(), REQUEST)?))?;
         let offset = |partition: &i32| {
             let found = committed.find_partition(topic, *partition)?;
             let offset = found.offset().to_raw().filter(|offset| *offset >= 0)?;
@@ -232,6 +236,17 @@ impl Reader {
             }
         }
         Ok(())
+    }
+}
+
+/// Asks again for a while: a Kafka that has just come back does not yet know who leads what.
+fn patiently<T>(ask: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let began = Instant::now();
+    loop {
+        match ask() {
+            Err(_) if began.elapsed() < SILENCE => std::thread::sleep(ASK_AGAIN),
+            answer => return answer,
+        }
     }
 }
 
