@@ -64,6 +64,13 @@ fuzz: ## Fuzz what reads foreign bytes, one target after another (ARGS="--minute
 	@scripts/setup.sh demo
 	@scripts/fuzz.sh $(ARGS)
 
+.PHONY: chaos
+chaos: ## Hurt a real system and check that nothing is lost or counted twice (ARGS="--row 6 --repeat 20", --list shows the rows)
+	@scripts/setup.sh demo
+	@scripts/web-build.sh
+	cargo build --locked -p footfall -p chaos
+	@exec target/debug/chaos $(ARGS)
+
 .PHONY: setup
 setup: ## Install what this machine lacks, saying what
 	@scripts/setup.sh test

@@ -1,0 +1,179 @@
+//! L2: memory, descriptors and threads of each role, looked at every second and held against the row's limits.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checker, Finding};
+
+/// What a role may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How much its memory may grow from the first look at a process, KiB.
+    pub growth_kib: u64,
+    /// How much memory it may have at all, KiB.
+    pub rss_kib: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+/// What a process uses now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Its resident memory, KiB.
+    pub rss_kib: u64,
+    /// Its open descriptors.
+    pub descriptors: u64,
+    /// Its threads.
+    pub threads: u64,
+}
+
+impl Limits {
+    /// What every role keeps to unless a row says otherwise.
+    pub const USUAL: Self = Self {
+        growth_kib: 192 * 1024,
+        rss_kib: 512 * 1024,
+        descriptors: 512,
+        threads: 64,
+    };
+}
+
+impl Usage {
+    /// The higher of each figure, on its own.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            rss_kib: self.rss_kib.max(other.rss_kib),
+            descriptors: self.descriptors.max(other.descriptors),
+            threads: self.threads.max(other.threads),
+        }
+    }
+
+    /// From `/proc`; `None` when the process is gone.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
+        Some(Self {
+            rss_kib: field("VmRSS:")?,
+            descriptors: u64::try_from(descriptors).expect("a usize fits"),
+            threads: field("Threads:")?,
+        })
+    }
+}
+
+/// The first and the highest figures of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// At the first look.
+    pub first: Usage,
+    /// The highest of each, on its own.
+    pub peak: Usage,
+}
+
+/// What was seen of every process, by role and pid.
+pub type Seen = BTreeMap<(String, u32), Range>;
+
+/// Takes note of a look.
+pub fn note(seen: &mut Seen, role: &str, pid: u32, usage: Usage) {
+    let range = seen.entry((role.to_owned(), pid)).or_insert(Range {
+        first: usage,
+        peak: usage,
+    });
+    range.peak = range.peak.max(usage);
+}
+
+/// The highest that any process of each role used.
+#[must_use]
+pub fn peaks(seen: &Seen) -> BTreeMap<String, Usage> {
+    let mut peaks: BTreeMap<String, Usage> = BTreeMap::new();
+    for ((role, _), range) in seen {
+        let peak = peaks.entry(role.clone()).or_default();
+        *peak = peak.max(range.peak);
+    }
+    peaks
+}
+
+/// The first process that went beyond its limits, if any.
+#[must_use]
+pub fn check(seen: &Seen, limits: &Limits) -> Option<Finding> {
+    seen.iter().find_map(|((role, pid), range)| {
+        let figures = [
+            (
+                "KiB of memory more than at first",
+                range.peak.rss_kib - range.first.rss_kib,
+                limits.growth_kib,
+            ),
+            ("KiB of memory", range.peak.rss_kib, limits.rss_kib),
+            ("descriptors", range.peak.descriptors, limits.descriptors),
+            ("threads", range.peak.threads, limits.threads),
+        ];
+        let beyond = figures.iter().find(|(_, found, limit)| found > limit)?;
+        let (what, found, limit) = beyond;
+        let sentence = format!("{role} ({pid}) had {found} {what}, at most {limit} are allowed");
+        Some(Finding::new(Checker::L2, sentence))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_counts_from_the_first_look_at_each_process() {
+        let mut seen = Seen::new();
+        let usage = |rss_kib, descriptors| Usage {
+            rss_kib,
+            descriptors,
+            threads: 3,
+        };
+        note(&mut seen, "gateway-0", 7, usage(1000, 10));
+        note(&mut seen, "gateway-0", 7, usage(1500, 90));
+        note(&mut seen, "gateway-0", 7, usage(1100, 20));
+        note(&mut seen, "gateway-0", 8, usage(9000, 10));
+        let limits = Limits {
+            growth_kib: 500,
+            rss_kib: 10_000,
+            descriptors: 90,
+            threads: 3,
+        };
+        assert_eq!(check(&seen, &limits), None);
+        let peak = peaks(&seen)["gateway-0"];
+        assert_eq!((peak.rss_kib, peak.descriptors), (9000, 90));
+        let growth = Limits {
+            growth_kib: 499,
+            ..limits
+        };
+        let finding = check(&seen, &growth).unwrap();
+        assert!(finding.sentence.starts_with("gateway-0 (7) had 500 KiB"));
+        for tight in [
+            Limits {
+                rss_kib: 8999,
+                ..limits
+            },
+            Limits {
+                descriptors: 89,
+                ..limits
+            },
+            Limits {
+                threads: 2,
+                ..limits
+            },
+        ] {
+            assert!(check(&seen, &tight).is_some(), "{tight:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_process_can_be_looked_at() {
+        let usage = Usage::of(std::process::id()).unwrap();
+        assert!(usage.rss_kib > 1000 && usage.descriptors >= 3 && usage.threads >= 1);
+    }
+}

@@ -1,0 +1,293 @@
+//! Results: a line for a person, a JSON line for the table, and the table itself.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::check::bound::Usage;
+use crate::check::loss::Tally;
+use crate::check::{Checker, Finding};
+use crate::row;
+use crate::run::Repetition;
+use crate::scene::Step;
+
+/// What a repetition came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The row.
+    pub row: String,
+    /// Which time.
+    pub repetition: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// What was done, and what was measured on the way.
+    pub injected: Vec<Step>,
+    /// Messages published, each counted once.
+    pub published: u64,
+    /// Messages acknowledged.
+    pub acked: u64,
+    /// How often a message was sent again after a broken connection.
+    pub sent_again: u64,
+    /// Different positions in Kafka.
+    pub stored: u64,
+    /// Further copies of them.
+    pub duplicates: u64,
+    /// Different refused events.
+    pub dead_letters: u64,
+    /// Acknowledged and nowhere.
+    pub lost: u64,
+    /// Rows of the true answer.
+    pub rows: u64,
+    /// Rows that differ from it.
+    pub rows_different: u64,
+    /// The longest that a partition's live view stood still.
+    pub worst_gap_ms: u64,
+    /// From the end of the fault until all is ready and worked off.
+    pub heal_ms: u64,
+    /// Whether the product's own audit agreed.
+    pub audited: bool,
+    /// The highest that any process of a role used, by role.
+    pub peaks: BTreeMap<String, Usage>,
+    /// What was found broken.
+    pub findings: Vec<Finding>,
+}
+
+impl Outcome {
+    /// Nothing observed yet.
+    #[must_use]
+    pub fn new(repetition: &Repetition) -> Self {
+        Self {
+            row: repetition.row.id.to_owned(),
+            repetition: repetition.number,
+            seed: repetition.seed,
+            injected: Vec::new(),
+            published: 0,
+            acked: 0,
+            sent_again: 0,
+            stored: 0,
+            duplicates: 0,
+            dead_letters: 0,
+            lost: 0,
+            rows: 0,
+            rows_different: 0,
+            worst_gap_ms: 0,
+            heal_ms: 0,
+            audited: false,
+            peaks: BTreeMap::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Takes over what was counted.
+    pub fn tally(&mut self, tally: &Tally) {
+        self.stored = tally.stored;
+        self.duplicates = tally.duplicates;
+        self.dead_letters = tally.dead_letters;
+        self.lost = tally.lost;
+    }
+
+    /// Adds a finding.
+    pub fn find(&mut self, checker: Checker, sentence: impl Into<String>) {
+        self.findings.push(Finding::new(checker, sentence));
+    }
+
+    /// Whether nothing was found broken.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// For a person: what was done when, what came of it, and what is broken.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let verdict = if self.passed() { "pass" } else { "FAIL" };
+        let mut text = format!(
+            "row {} #{} seed {}: {verdict}: published {}, acked {}, sent again {}, stored {}, duplicates {}, dead letters {}, lost {}, \
+             rows {}, different {}, worst gap {:.1} s, healed in {:.1} s\n",
+            self.row,
+            self.repetition,
+            self.seed,
+            self.published,
+            self.acked,
+            self.sent_again,
+            self.stored,
+            self.duplicates,
+            self.dead_letters,
+            self.lost,
+            self.rows,
+            self.rows_different,
+            seconds(self.worst_gap_ms),
+            seconds(self.heal_ms),
+        );
+        for step in &self.injected {
+            text += &format!("  {:>7.2} s  {}\n", seconds(step.after_ms), step.what);
+        }
+        let peak = |(role, usage): (&String, &Usage)| {
+            let Usage {
+                rss_kib,
+                descriptors,
+                threads,
+            } = usage;
+            let mib = rss_kib / 1024;
+            format!("{role} {mib} MiB, {descriptors} descriptors, {threads} threads")
+        };
+        let peaks: Vec<String> = self.peaks.iter().map(peak).collect();
+        text += &format!("  at most   {}\n", peaks.join("; "));
+        if self.audited {
+            text += "  footfall audit says equal\n";
+        }
+        for finding in &self.findings {
+            text += &format!("  {:?}: {}\n", finding.checker, finding.sentence);
+        }
+        text
+    }
+
+    /// Adds it to a file of results.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&self, file: &Path) -> anyhow::Result<()> {
+        let mut out = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .with_context(|| format!("opening {}", file.display()))?;
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        out.write_all(&line)?;
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1000.0
+}
+
+/// The results in a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(file: &Path) -> anyhow::Result<Vec<Outcome>> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let outcome = |line: &str| serde_json::from_str(line).context("a line of results");
+    text.lines().map(outcome).collect()
+}
+
+/// The fault table in Markdown.
+#[must_use]
+pub fn table(outcomes: &[Outcome]) -> String {
+    let mut by_row: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
+    for outcome in outcomes {
+        by_row.entry(&outcome.row).or_default().push(outcome);
+    }
+    let mut text = String::from(
+        "| row | fault | runs | seeds | acknowledged | lost | rows different | worst heal | worst gap | result |\n\
+         |---|---|--:|---|--:|--:|--:|--:|--:|---|\n",
+    );
+    for known in row::all() {
+        if let Some(runs) = by_row.get(known.id) {
+            text += &line(known.id, known.fault, runs);
+        }
+    }
+    text
+}
+
+/// What stands around the table in a document.
+const MARKS: [&str; 2] = ["<!-- chaos:begin", "<!-- chaos:end -->"];
+
+/// `document` with `table` in the place that is marked for it.
+///
+/// # Errors
+/// When it has no such place.
+pub fn insert(document: &str, table: &str) -> anyhow::Result<String> {
+    let begin = document.find(MARKS[0]).context("no line chaos:begin")?;
+    let length = document[begin..].find('\n').context("no line after it")?;
+    let (head, rest) = document.split_at(begin + length + 1);
+    let end = rest.find(MARKS[1]).context("no line chaos:end")?;
+    Ok(format!("{head}\n{table}\n{}", &rest[end..]))
+}
+
+fn line(id: &str, fault: &str, runs: &[&Outcome]) -> String {
+    let sum = |of: fn(&Outcome) -> u64| runs.iter().map(|run| of(run)).sum::<u64>();
+    let most = |of: fn(&Outcome) -> u64| runs.iter().map(|run| of(run)).max().unwrap_or(0);
+    let seeds = runs.iter().map(|run| run.seed);
+    let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
+    let failed = runs.iter().filter(|run| !run.passed()).count();
+    let result = match failed {
+        0 => "pass".to_owned(),
+        failed => format!("{failed} failed"),
+    };
+    format!(
+        "| {id} | {fault} | {} | {first}–{last} | {} | {} | {} | {:.1} s | {:.1} s | {result} |\n",
+        runs.len(),
+        sum(|run| run.acked),
+        sum(|run| run.lost),
+        sum(|run| run.rows_different),
+        seconds(most(|run| run.heal_ms)),
+        seconds(most(|run| run.worst_gap_ms)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::Length;
+
+    fn outcome(seed: u64) -> Outcome {
+        Outcome::new(&Repetition {
+            row: row::find("6").unwrap(),
+            number: 1,
+            seed,
+            length: Length::Short,
+            dir: "/".into(),
+        })
+    }
+
+    #[test]
+    fn the_table_sums_what_counts_and_keeps_the_worst() {
+        let mut one = outcome(1);
+        one.acked = 10;
+        one.heal_ms = 1500;
+        let mut other = outcome(2);
+        other.acked = 5;
+        other.lost = 1;
+        other.worst_gap_ms = 2500;
+        other.find(Checker::D1, "1 acknowledged event is not in Kafka");
+        let table = table(&[one, other]);
+        let fault = row::find("6").unwrap().fault;
+        let expected = "| 2 | 1–2 | 15 | 1 | 0 | 1.5 s | 2.5 s | 1 failed |";
+        assert_eq!(
+            table.lines().nth(2),
+            Some(format!("| 6 | {fault} {expected}").as_str())
+        );
+    }
+
+    #[test]
+    fn the_table_in_a_document_is_replaced_and_nothing_else() {
+        let document = "a\n<!-- chaos:begin (x) -->\nold\n<!-- chaos:end -->\nb\n";
+        let once = insert(document, "| new |\n").unwrap();
+        let expected = "a\n<!-- chaos:begin (x) -->\n\n| new |\n\n<!-- chaos:end -->\nb\n";
+        assert_eq!(once, expected);
+        assert_eq!(insert(&once, "| new |\n").unwrap(), once);
+        assert!(insert("without", "| new |").is_err());
+    }
+
+    #[test]
+    fn results_are_read_as_they_were_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("results.jsonl");
+        let mut failed = outcome(2);
+        failed.find(Checker::D2, "2 rows differ");
+        for outcome in [&outcome(1), &failed] {
+            outcome.append(&file).unwrap();
+        }
+        assert_eq!(read(&file).unwrap(), [outcome(1), failed.clone()]);
+        assert!(failed.text().contains("FAIL") && failed.text().contains("D2: 2 rows differ"));
+    }
+}

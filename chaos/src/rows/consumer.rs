@@ -1,0 +1,177 @@
+//! Faults of consumers: crashes at the worst moment, restarts, zombies, and members that come and go.
+
+use std::time::{Duration, Instant};
+
+use domain::topic::SENSOR_MOVEMENTS;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use rand::RngExt;
+use tokio::time::sleep;
+
+use crate::check::Checker;
+use crate::log::Reader;
+use crate::row::Row;
+use crate::scene::{Scene, heads};
+use crate::store;
+
+/// The rows of this file.
+pub const ROWS: &[Row] = &[
+    Row {
+        longest: Duration::from_secs(480),
+        ..Row::usual(
+            "2",
+            "consumer crash between Postgres commit and Kafka commit",
+            "takeover within session timeout + 2 s",
+            crash_before_commit,
+        )
+        .in_subset()
+    },
+    Row {
+        longest: Duration::from_secs(300),
+        ..Row::usual(
+            "3",
+            "rolling restart of the consumers with SIGTERM",
+            "exit within 10 s; no partition stands still for more than 5 s",
+            rolling,
+        )
+    },
+    Row::usual(
+        "4",
+        "zombie consumer: SIGSTOP past its session, SIGCONT",
+        "takeover within session timeout + 2 s; its writes are refused",
+        zombie,
+    )
+    .in_subset(),
+    Row::usual(
+        "5",
+        "rebalance storm: a member joins or leaves every 2 s",
+        "at least half of what arrives is shown meanwhile",
+        storm,
+    ),
+];
+
+/// The session timeout of the stack's Kafka and two seconds: what a lost owner may cost.
+pub(super) const TAKEOVER: Duration = Duration::from_secs(8);
+/// The same, where the machine is busy with other tests too.
+const TAKEOVER_BUSY: Duration = Duration::from_secs(12);
+/// What a clean leave may cost.
+pub(super) const CLEAN_GAP: Duration = Duration::from_secs(5);
+/// How long a role may take to leave.
+pub(super) const LEAVE: Duration = Duration::from_secs(10);
+/// Longer than what lies between a flush and the look at it.
+const SEEN: Duration = Duration::from_millis(400);
+/// Longer than the interval of checkpoints: what was fetched is in Postgres then.
+const CHECKPOINTED: Duration = Duration::from_millis(1200);
+
+/// A Kafka that is gone takes no commit, while Postgres takes the checkpoint of what was fetched. Who is killed then has crashed
+/// between the two, each time and without a failpoint in the product. A frozen Kafka would not do: a commit that was sent to it
+/// outlives its sender in the socket.
+fn crash_before_commit<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
+    async move {
+        for time in 0..scene.pick(2, 20) {
+            sleep(Duration::from_millis(scene.random.random_range(1500..3000))).await;
+            let victim = ["consumer-0", "consumer-1"][time % 2];
+            scene.kill("kafka").await?;
+            sleep(CHECKPOINTED).await;
+            scene.kill(victim).await?;
+            let ledger = store::ledger(scene.site.postgres(), SENSOR_MOVEMENTS).await?;
+            scene.note("start kafka");
+            scene.site.launch_or_start("kafka").await?;
+            let since = Instant::now();
+            let behind = uncommitted(scene.site.kafka(), &ledger).await?;
+            scene.note(format!("{behind} partitions were saved and not committed"));
+            scene.expect(behind > 0, Checker::D4, "the crash missed its moment");
+            let took = scene.wait_moved(since, TAKEOVER * 3).await?;
+            scene.bound("takeover", took, scene.pick(TAKEOVER_BUSY, TAKEOVER));
+            scene.start(victim).await?;
+            scene.check_offsets().await?;
+        }
+        Ok(())
+    }
+    .boxed_local()
+}
+
+/// How many partitions the ledger has beyond what is committed to Kafka.
+async fn uncommitted(kafka: &str, ledger: &crate::log::Offsets) -> anyhow::Result<usize> {
+    let heads = heads(kafka).await?.movements;
+    let reader = Reader::new(kafka);
+    let committed = tokio::task::spawn_blocking(move || {
+        reader.committed("footfall-movement", &heads, SENSOR_MOVEMENTS)
+    })
+    .await??;
+    let behind = |(partition, next): &(&i32, &i64)| committed.get(partition) < Some(*next);
+    Ok(ledger.iter().filter(behind).count())
+}
+
+fn rolling<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
+    async move {
+        for _ in 0..scene.pick(2, 10) {
+            for name in ["consumer-0", "consumer-1"] {
+                sleep(Duration::from_secs(2)).await;
+                let since = Instant::now();
+                scene.note(format!("SIGTERM {name}"));
+                let took = scene.site.term(name, LEAVE * 2).await?;
+                scene.bound("leaving", took, LEAVE);
+                scene.start(name).await?;
+                sleep(Duration::from_secs(3)).await;
+                let gap = scene.worst_gap(since);
+                scene.bound("worst gap", gap, CLEAN_GAP);
+                scene.check_offsets().await?;
+            }
+        }
+        Ok(())
+    }
+    .boxed_local()
+}
+
+fn zombie<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
+    async move {
+        let time = scene.pick(Duration::from_secs(12), Duration::from_secs(60));
+        sleep(Duration::from_secs(1)).await;
+        scene.note("SIGSTOP consumer-0");
+        scene.site.freeze("consumer-0")?;
+        let since = Instant::now();
+        // What it wrote just before would count as its successor's.
+        sleep(SEEN).await;
+        let took = SEEN + scene.wait_moved(Instant::now(), TAKEOVER * 3).await?;
+        scene.bound("takeover", took, scene.pick(TAKEOVER_BUSY, TAKEOVER));
+        sleep(time.saturating_sub(since.elapsed())).await;
+        scene.note("SIGCONT consumer-0");
+        scene.site.thaw("consumer-0")?;
+        sleep(Duration::from_secs(5)).await;
+        let metric = "footfall_consumer_fenced_writes_total";
+        let fenced = scene.site.metric("consumer-0", metric, "").await?;
+        scene.note(format!("{fenced} checkpoints of the zombie were refused"));
+        scene.check_offsets().await
+    }
+    .boxed_local()
+}
+
+fn storm<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
+    async move {
+        let name = scene.site.add("consumer")?;
+        let (since, acked) = (Instant::now(), scene.load.acked());
+        for time in 0..scene.pick(4, 15) {
+            scene.note(format!("start {name}"));
+            scene.site.launch(&name)?;
+            sleep(Duration::from_secs(2)).await;
+            if time % 2 == 0 {
+                scene.kill(&name).await?;
+            } else {
+                scene.note(format!("SIGTERM {name}"));
+                scene.site.term(&name, LEAVE).await?;
+            }
+            sleep(Duration::from_secs(2)).await;
+        }
+        scene.site.forget(&name);
+        let arrived = scene.load.acked() - acked;
+        let shown = scene.shown(since);
+        scene.note(format!(
+            "{arrived} messages arrived, {shown} records were shown"
+        ));
+        let sentence = format!("{shown} of {arrived} records were shown during the storm");
+        scene.expect(shown * 2 >= arrived, Checker::L1, sentence);
+        Ok(())
+    }
+    .boxed_local()
+}

@@ -1,0 +1,145 @@
+//! Elasticity: consumers that are added and taken away under load, and a rolling restart of everything.
+//!
+//! What moves is told by the ledger's epochs: a partition whose epoch stayed the same has kept its owner, and must not have
+//! stood still at all.
+
+use std::time::{Duration, Instant};
+
+use domain::topic::SENSOR_MOVEMENTS;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tokio::time::sleep;
+
+use crate::check::progress;
+use crate::log::Offsets;
+use crate::row::Row;
+use crate::rows::consumer::{CLEAN_GAP, LEAVE, TAKEOVER};
+use crate::scene::Scene;
+use crate::store;
+
+/// The rows of this file.
+pub const ROWS: &[Row] = &[
+    Row {
+        rate: 5_000.0,
+        longest: Duration::from_secs(180),
+        ..Row::usual(
+            "elastic",
+            "consumers 1 → 4 → 1 while 5,000 events/s flow",
+            "leaving within 10 s; gap at most 5 s, 8 s after SIGKILL; who keeps a partition goes on",
+            elastic,
+        )
+    },
+    Row {
+        longest: Duration::from_secs(420),
+        ..Row::usual(
+            "rolling",
+            "rolling restart of every role, ten times",
+            "leaving within 10 s",
+            rolling,
+        )
+    },
+];
+
+/// Time for the group to settle after a change.
+const SETTLE: Duration = Duration::from_secs(5);
+/// "Never zero": a look every 0.1 s, a flush every 0.05 s, and a machine that does other things too.
+const UNMOVED_GAP: Duration = Duration::from_secs(2);
+
+fn elastic<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
+    async move {
+        let mut added = Vec::new();
+        for _ in 0..2 {
+            added.push(scene.site.add("consumer")?);
+        }
+        let change = Change::begin(scene).await?;
+        leave(scene, "consumer-1").await?;
+        change.end(scene, "to one consumer", CLEAN_GAP).await?;
+        for name in ["consumer-1", "consumer-2", "consumer-3"] {
+            let change = Change::begin(scene).await?;
+            scene.start(name).await?;
+            change.end(scene, "one consumer more", CLEAN_GAP).await?;
+        }
+        for name in ["consumer-3", "consumer-2"] {
+            let change = Change::begin(scene).await?;
+            leave(scene, name).await?;
+            change.end(scene, "one consumer less", CLEAN_GAP).await?;
+        }
+        let change = Change::begin(scene).await?;
+        scene.kill("consumer-1").await?;
+        sleep(TAKEOVER).await;
+        change.end(scene, "one consumer killed", TAKEOVER).await?;
+        scene.start("consumer-1").await?;
+        for name in added {
+            scene.site.forget(&name);
+        }
+        scene.check_offsets().await
+    }
+    .boxed_local()
+}
+
+async fn leave(scene: &mut Scene<'_>, name: &str) -> anyhow::Result<()> {
+    scene.note(format!("SIGTERM {name}"));
+    let took = scene.site.term(name, LEAVE * 2).await?;
+    scene.bound("leaving", took, LEAVE);
+    Ok(())
+}
+
+/// A change of who owns what.
+struct Change {
+    since: Instant,
+    epochs: Offsets,
+}
+
+impl Change {
+    async fn begin(scene: &Scene<'_>) -> anyhow::Result<Self> {
+        Ok(Self {
+            epochs: store::epochs(scene.site.postgres(), SENSOR_MOVEMENTS).await?,
+            since: Instant::now(),
+        })
+    }
+
+    /// Lets it settle, and holds the gaps against what is allowed: `moved` for partitions that changed hands.
+    async fn end(self, scene: &mut Scene<'_>, what: &str, moved: Duration) -> anyhow::Result<()> {
+        sleep(SETTLE).await;
+        let until = Instant::now();
+        let epochs = store::epochs(scene.site.postgres(), SENSOR_MOVEMENTS).await?;
+        let samples = scene.watch.samples();
+        let (mut worst_moved, mut worst_kept) = (Duration::ZERO, Duration::ZERO);
+        let mut kept = 0;
+        for (index, (partition, epoch)) in epochs.iter().enumerate() {
+            let gap = progress::gap(&samples, index, self.since, until);
+            if self.epochs.get(partition) == Some(epoch) {
+                kept += 1;
+                worst_kept = worst_kept.max(gap);
+            } else {
+                worst_moved = worst_moved.max(gap);
+            }
+        }
+        scene.bound(
+            &format!("{what}, gap of the partitions that moved"),
+            worst_moved,
+            moved,
+        );
+        scene.bound(
+            &format!("{what}, gap of the {kept} that did not"),
+            worst_kept,
+            UNMOVED_GAP,
+        );
+        Ok(())
+    }
+}
+
+fn rolling<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
+    async move {
+        for _ in 0..scene.pick(2, 10) {
+            for name in scene.site.role_names() {
+                leave(scene, &name).await?;
+                scene.start(&name).await?;
+                sleep(Duration::from_secs(1)).await;
+            }
+            scene.check_offsets().await?;
+        }
+        Ok(())
+    }
+    .boxed_local()
+}

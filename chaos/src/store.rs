@@ -1,0 +1,338 @@
+//! What Postgres, Redis and the api say, each over a connection of its own, because what they say is asked for while they are
+//! being hurt.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use domain::live::LiveKeys;
+use domain::time::Micros;
+use serde_json::Value;
+use simulator::truth::{Pane, PaneKey, Speeds, Truth, Visit};
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::check::replay::Rows;
+use crate::log::Offsets;
+
+/// How long anything may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// The width of a pane, µs.
+const PANE: i64 = 10_000_000;
+
+/// A GET over a connection of its own: status and body.
+///
+/// # Errors
+/// When nobody answers.
+pub async fn get(url: &str) -> anyhow::Result<(u16, String)> {
+    let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
+    let response = client.get(url).send().await?;
+    let status = response.status().as_u16();
+    Ok((status, response.text().await?))
+}
+
+/// A connection to Postgres.
+///
+/// # Errors
+/// When there is none in time.
+pub async fn postgres(url: &str) -> anyhow::Result<PgConnection> {
+    tokio::time::timeout(ANSWER_WITHIN, PgConnection::connect(url))
+        .await
+        .context("Postgres does not answer")?
+        .context("connecting to Postgres")
+}
+
+/// How far the ledger of a topic has come.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn ledger(url: &str, topic: &str) -> anyhow::Result<Offsets> {
+    let mut connection = postgres(url).await?;
+    let rows = sqlx::query("select partition, next_offset from ledger where topic = $1")
+        .bind(topic)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let row = |row: &sqlx::postgres::PgRow| (row.get::<i32, _>(0), row.get::<i64, _>(1));
+    Ok(rows.iter().map(row).collect())
+}
+
+/// Who owns each partition of a topic, as a number that grows with every new owner.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn epochs(url: &str, topic: &str) -> anyhow::Result<Offsets> {
+    let mut connection = postgres(url).await?;
+    let rows = sqlx::query("select partition, epoch from ledger where topic = $1")
+        .bind(topic)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let row = |row: &sqlx::postgres::PgRow| (row.get::<i32, _>(0), row.get::<i64, _>(1));
+    Ok(rows.iter().map(row).collect())
+}
+
+/// Where the records that a consumer put into quarantine stood.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn quarantined(url: &str, topic: &str) -> anyhow::Result<Vec<(i32, i64)>> {
+    let mut connection = postgres(url).await?;
+    let sql = "select partition, record_offset from dead_letter where topic = $1";
+    let rows = sqlx::query(sql)
+        .bind(topic)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let place = |row: &sqlx::postgres::PgRow| (row.get(0), row.get(1));
+    Ok(rows.iter().map(place).collect())
+}
+
+/// Runs statements, one after the other.
+///
+/// # Errors
+/// When Postgres does not answer, or refuses one.
+pub async fn execute(url: &str, statements: &[&'static str]) -> anyhow::Result<()> {
+    let mut connection = postgres(url).await?;
+    for statement in statements {
+        sqlx::query(*statement).execute(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Ids of dead letters of these devices, by the payloads that are kept.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn dead_letters(url: &str, devices: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut connection = postgres(url).await?;
+    let rows = sqlx::query("select payload from dead_letter where device = any($1)")
+        .bind(devices)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let id = |row: &sqlx::postgres::PgRow| crate::load::last_event_id(row.get(0));
+    Ok(rows.iter().map(id).collect())
+}
+
+const VISITS: &str = "select (extract(epoch from entered_at) * 1000000)::bigint, sensor, traveler_id, traveler_type,
+    (extract(epoch from left_at) * 1000000)::bigint, samples, distance, speed_n, speed_sum, speed_min, speed_max
+    from visit where sensor = any($1)";
+
+const PANES: &str = "select (extract(epoch from start_at) * 1000000)::bigint, sensor, traveler_type, entered, present,
+    speed_n, speed_sum, speed_min, speed_max
+    from pane where sensor = any($1) and (present > 0 or speed_n > 0)";
+
+/// The rows of these devices.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn rows(url: &str, devices: &[String]) -> anyhow::Result<Rows> {
+    let mut connection = postgres(url).await?;
+    let visits = sqlx::query(VISITS)
+        .bind(devices)
+        .fetch_all(&mut connection)
+        .await?;
+    let panes = sqlx::query(PANES)
+        .bind(devices)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let visit = |row: &sqlx::postgres::PgRow| Visit {
+        entered_at: Micros(row.get(0)),
+        sensor: row.get(1),
+        traveler_id: row.get(2),
+        traveler_type: row.get(3),
+        left_at: Micros(row.get(4)),
+        samples: natural(row.get(5)),
+        distance_nm: row.get(6),
+        speeds: speeds(row, 7),
+    };
+    let pane = |row: &sqlx::postgres::PgRow| {
+        let key = PaneKey {
+            start: Micros(row.get(0)),
+            sensor: row.get(1),
+            traveler_type: row.get(2),
+        };
+        let pane = Pane {
+            entered: natural(row.get(3)),
+            present: natural(row.get(4)),
+            speeds: speeds(row, 5),
+        };
+        (key, pane)
+    };
+    Ok(Rows {
+        visits: visits.iter().map(visit).collect(),
+        panes: panes.iter().map(pane).collect(),
+    })
+}
+
+/// Four columns from `first` on. Without any speed the extremes mean nothing.
+fn speeds(row: &sqlx::postgres::PgRow, first: usize) -> Speeds {
+    match natural(row.get(first)) {
+        0 => Speeds::default(),
+        n => Speeds {
+            n,
+            sum: row.get(first + 1),
+            min: row.get(first + 2),
+            max: row.get(first + 3),
+        },
+    }
+}
+
+/// A count; the tables refuse negative ones nowhere, so one would show as a difference.
+fn natural(count: i32) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// A connection to Redis that gives up soon. Blocking.
+///
+/// # Errors
+/// When there is none.
+pub fn redis(url: &str) -> redis::RedisResult<redis::Connection> {
+    let patience = Duration::from_millis(500);
+    let connection = redis::Client::open(url)?.get_connection_with_timeout(patience)?;
+    connection.set_read_timeout(Some(patience))?;
+    connection.set_write_timeout(Some(patience))?;
+    Ok(connection)
+}
+
+/// How far the live view of each partition has come. Blocking.
+///
+/// # Errors
+/// When Redis does not answer.
+pub fn live_offsets(
+    connection: &mut redis::Connection,
+    topic: &str,
+    partitions: i32,
+) -> redis::RedisResult<Vec<Option<i64>>> {
+    let mut pipeline = redis::pipe();
+    for partition in 0..partitions {
+        let header = LiveKeys::new(topic, partition).header();
+        pipeline.cmd("HGET").arg(header).arg("off");
+    }
+    pipeline.query(connection)
+}
+
+/// Compares what the api answers about a run with the truth: every visit, and the panes of all its devices together.
+///
+/// # Errors
+/// When the api does not answer, or with the first answer that differs.
+pub async fn check_answers(api: &str, truth: &Truth, devices: &[String]) -> anyhow::Result<()> {
+    let Some(first) = truth.visits.first() else {
+        bail!("nothing happened, so nothing can be compared");
+    };
+    let last = truth.visits.iter().map(|visit| visit.left_at).max();
+    let start = first.entered_at.floor(domain::time::Span(PANE));
+    let end = last.unwrap_or(start).floor(domain::time::Span(PANE)).0 + PANE;
+    let (start, end) = (text(start)?, text(Micros(end))?);
+    check_visits(api, truth, devices, (&start, &end)).await?;
+    check_series(api, truth, devices, (&start, &end)).await
+}
+
+async fn check_visits(
+    api: &str,
+    truth: &Truth,
+    devices: &[String],
+    (start, end): (&str, &str),
+) -> anyhow::Result<()> {
+    let mut found = std::collections::HashMap::new();
+    let sensors = devices.join(",");
+    let mut cursor = String::new();
+    loop {
+        let url =
+            format!("{api}/visits?sensor={sensors}&start={start}&end={end}&limit=500{cursor}");
+        let page = json(&url).await?;
+        for visit in page["items"].as_array().context("no items")? {
+            let key = format!(
+                "{} {} {}",
+                micros(&visit["entered_at"])?,
+                visit["sensor"],
+                visit["traveler_id"]
+            );
+            ensure!(
+                found.insert(key.clone(), visit.clone()).is_none(),
+                "/visits has {key} twice"
+            );
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    for visit in &truth.visits {
+        let key = format!(
+            "{} \"{}\" \"{}\"",
+            visit.entered_at.0, visit.sensor, visit.traveler_id
+        );
+        let answer = found
+            .get(&key)
+            .with_context(|| format!("/visits lacks {key}"))?;
+        let same = micros(&answer["left_at"])? == visit.left_at.0
+            && answer["samples"].as_u64() == Some(visit.samples)
+            && answer["traveler_type"] == visit.traveler_type;
+        ensure!(same, "/visits says {answer}, in truth {visit:?}");
+    }
+    ensure!(
+        found.len() == truth.visits.len(),
+        "/visits has {} visits, in truth {}",
+        found.len(),
+        truth.visits.len()
+    );
+    Ok(())
+}
+
+async fn check_series(
+    api: &str,
+    truth: &Truth,
+    devices: &[String],
+    (start, end): (&str, &str),
+) -> anyhow::Result<()> {
+    let sensors = devices.join(",");
+    let url = format!(
+        "{api}/series?metric=entries,present&sensor={sensors}&start={start}&end={end}&window=10s&step=10s&fill=zero"
+    );
+    let answer = json(&url).await?;
+    let begin = start.parse::<jiff::Timestamp>()?.as_microsecond();
+    for (metric, of) in [
+        ("entries", (|pane| pane.entered) as fn(&Pane) -> u64),
+        ("present", |pane| pane.present),
+    ] {
+        let values = answer["series"][0][metric]["v"]
+            .as_array()
+            .context("no values")?;
+        for (at, value) in (begin..).step_by(10_000_000).zip(values) {
+            let panes = truth.panes.iter().filter(|(key, _)| key.start.0 == at);
+            let expected: u64 = panes.map(|(_, pane)| of(pane)).sum();
+            let found = value.as_f64().unwrap_or(0.0);
+            ensure!(
+                (found - float(expected)).abs() < 0.5,
+                "/series says {found} {metric} at {at}, in truth {expected}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of one pane")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+async fn json(url: &str) -> anyhow::Result<Value> {
+    let (status, body) = get(url).await?;
+    ensure!(status == 200, "{url}: {status} {body}");
+    Ok(serde_json::from_str(&body)?)
+}
+
+fn text(at: Micros) -> anyhow::Result<String> {
+    Ok(at
+        .to_timestamp()
+        .context("an instant of a calendar")?
+        .to_string())
+}
+
+fn micros(value: &Value) -> anyhow::Result<i64> {
+    let text = value.as_str().context("an instant")?;
+    Ok(text.parse::<jiff::Timestamp>()?.as_microsecond())
+}
