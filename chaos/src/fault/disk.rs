@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Unavailable, run};
@@ -25,11 +26,12 @@ pub struct SmallDisk {
 const WHAT: &str = "putting a folder on a small disk";
 
 impl SmallDisk {
-    /// Puts a tmpfs of `mebibytes` in the place of the folder `dir`, with a copy of what is in it. Nobody may use the folder now.
+    /// Puts a tmpfs in the place of the folder `dir`, with a copy of what is in it and `spare_mebibytes` more. Nobody may use the
+    /// folder now.
     ///
     /// # Errors
     /// [`Unavailable`] without the right to mount.
-    pub fn beneath(dir: &Path, mebibytes: u64) -> Result<Self, Unavailable> {
+    pub fn beneath(dir: &Path, spare_mebibytes: u64) -> Result<Self, Unavailable> {
         let io = |error: std::io::Error| Unavailable::new(WHAT, error.to_string());
         let aside = dir.with_added_extension("aside");
         fs::rename(dir, &aside).map_err(io)?;
@@ -39,7 +41,8 @@ impl SmallDisk {
             aside,
         };
         fs::create_dir(dir).map_err(io)?;
-        let options = format!("size={mebibytes}m");
+        let used = bytes_used(&disk.aside).map_err(io)?;
+        let options = format!("size={}", used + spare_mebibytes * 1024 * 1024);
         run(
             WHAT,
             "mount",
@@ -52,12 +55,14 @@ impl SmallDisk {
     /// Takes the disk away and leaves the folder with what is on it now. Nobody may use the folder meanwhile.
     ///
     /// # Errors
-    /// [`Unavailable`] when the copy fails; the folder is as before then.
+    /// [`Unavailable`] when the copy fails; the folder is as it was before the small disk then.
     pub fn keep(self) -> Result<(), Unavailable> {
         let io = |error: std::io::Error| Unavailable::new(WHAT, error.to_string());
+        let kept = self.dir.with_added_extension("kept");
+        fs::create_dir(&kept).map_err(io)?;
+        copy(&self.dir, &kept)?;
         fs::remove_dir_all(&self.aside).map_err(io)?;
-        fs::create_dir(&self.aside).map_err(io)?;
-        copy(&self.dir, &self.aside)
+        fs::rename(&kept, &self.aside).map_err(io)
     }
 
     /// Takes all the space that is left; gives the number of bytes.
@@ -98,6 +103,20 @@ impl Drop for SmallDisk {
     }
 }
 
+/// What a folder takes of a disk; files with holes take less than their length.
+fn bytes_used(dir: &Path) -> std::io::Result<u64> {
+    let mut bytes = fs::metadata(dir)?.blocks() * 512;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() {
+            bytes_used(&entry.path())?
+        } else {
+            entry.metadata()?.blocks() * 512
+        };
+    }
+    Ok(bytes)
+}
+
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -118,6 +137,7 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         let (old, new) = (dir.join("old"), dir.join("new"));
         fs::write(&old, b"old").unwrap();
+        fs::write(dir.join("large"), vec![1; 3 << 20]).unwrap();
         for is_kept in [false, true] {
             let disk = match SmallDisk::beneath(&dir, 2) {
                 Ok(disk) => disk,
@@ -125,7 +145,7 @@ mod tests {
             };
             assert_eq!(fs::read(&old).unwrap(), b"old");
             let taken = disk.fill().unwrap();
-            assert!((1 << 20..2 << 20).contains(&taken), "{taken}");
+            assert!((1 << 20..3 << 20).contains(&taken), "{taken}");
             let error = fs::write(&new, BLOCK).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StorageFull);
             disk.free().unwrap();

@@ -43,9 +43,8 @@ fn run(what: &str, program: &str, args: &[&str]) -> Result<(), Unavailable> {
     if output.status.success() {
         return Ok(());
     }
+    // The first line says it; some programs say it once for every file.
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Unavailable::new(
-        what,
-        format!("{program}: {}", said.trim()),
-    ))
+    let reason = said.lines().next().unwrap_or_default();
+    Err(Unavailable::new(what, format!("{program}: {reason}")))
 }
