@@ -19,6 +19,7 @@ fn nothing_acknowledged_is_lost_and_nothing_counts_twice_under_faults() {
         length: Length::Short,
         out,
         footfall: PathBuf::from(env!("CARGO_BIN_EXE_footfall")),
+        previous: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

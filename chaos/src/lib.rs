@@ -10,6 +10,8 @@
 //! watch     how far partitions come and what processes use, looked at all the time
 //! check     the checkers D1 to D5, L1, L2, S1
 //! audit     the product's own audit, as a second witness
+//! fault     the tools that break things
+//! proxy     a TCP proxy with weather
 //! rows      the faults, by their number in the fault table
 //! row       the table of them
 //! scene     what a fault may touch
@@ -20,9 +22,11 @@
 
 pub mod audit;
 pub mod check;
+pub mod fault;
 pub mod ledger;
 pub mod load;
 pub mod log;
+pub mod proxy;
 pub mod report;
 pub mod row;
 pub mod rows;

@@ -164,6 +164,23 @@ impl Reader {
         Ok(log)
     }
 
+    /// How many positions each partition of a topic holds. Blocking.
+    ///
+    /// # Errors
+    /// When Kafka does not give all of them.
+    pub fn spread(&self, topic: &str) -> anyhow::Result<Vec<usize>> {
+        let heads = heads_of(&self.client("chaos-look")?, topic)?;
+        let mut positions: BTreeMap<i32, usize> =
+            heads.keys().map(|partition| (*partition, 0)).collect();
+        self.each(topic, (&Offsets::new(), &heads), |partition, _, value| {
+            let decoded = envelope::decode(value);
+            if decoded.is_ok_and(|event| matches!(event.body, Body::Position(_))) {
+                *positions.entry(partition).or_default() += 1;
+            }
+        })?;
+        Ok(positions.into_values().collect())
+    }
+
     /// Writes the records of a topic in `from..to` once more, each to its own partition; says how many. Blocking.
     ///
     /// # Errors

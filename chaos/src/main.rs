@@ -62,6 +62,9 @@ struct Args {
     /// The program under test
     #[arg(long, default_value = "target/debug/footfall")]
     footfall: PathBuf,
+    /// The program of the version before, for the rolling upgrade
+    #[arg(long, value_name = "PATH")]
+    previous: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -133,6 +136,7 @@ impl Args {
             length: self.length(),
             out: self.out.clone(),
             footfall: self.footfall.clone(),
+            previous: self.previous.clone(),
         }
     }
 

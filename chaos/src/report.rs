@@ -54,6 +54,9 @@ pub struct Outcome {
     pub peaks: BTreeMap<String, Usage>,
     /// What was found broken.
     pub findings: Vec<Finding>,
+    /// Why its fault could not be injected on this machine; nothing was shown then.
+    #[serde(default)]
+    pub skipped: Option<String>,
 }
 
 impl Outcome {
@@ -79,6 +82,7 @@ impl Outcome {
             audited: false,
             peaks: BTreeMap::new(),
             findings: Vec::new(),
+            skipped: None,
         }
     }
 
@@ -104,7 +108,11 @@ impl Outcome {
     /// For a person: what was done when, what came of it, and what is broken.
     #[must_use]
     pub fn text(&self) -> String {
-        let verdict = if self.passed() { "pass" } else { "FAIL" };
+        let verdict = match &self.skipped {
+            Some(why) => format!("SKIPPED, {why}"),
+            None if self.passed() => "pass".to_owned(),
+            None => "FAIL".to_owned(),
+        };
         let mut text = format!(
             "row {} #{} seed {}: {verdict}: published {}, acked {}, sent again {}, stored {}, duplicates {}, dead letters {}, lost {}, \
              rows {}, different {}, worst gap {:.1} s, healed in {:.1} s\n",
@@ -219,9 +227,11 @@ fn line(id: &str, fault: &str, runs: &[&Outcome]) -> String {
     let seeds = runs.iter().map(|run| run.seed);
     let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
     let failed = runs.iter().filter(|run| !run.passed()).count();
-    let result = match failed {
-        0 => "pass".to_owned(),
-        failed => format!("{failed} failed"),
+    let skipped = runs.iter().filter(|run| run.skipped.is_some()).count();
+    let result = match (failed, skipped) {
+        (0, 0) => "pass".to_owned(),
+        (0, skipped) => format!("{skipped} skipped"),
+        (failed, _) => format!("{failed} failed"),
     };
     format!(
         "| {id} | {fault} | {} | {first}–{last} | {} | {} | {} | {:.1} s | {:.1} s | {result} |\n",
@@ -276,6 +286,18 @@ mod tests {
         assert_eq!(once, expected);
         assert_eq!(insert(&once, "| new |\n").unwrap(), once);
         assert!(insert("without", "| new |").is_err());
+    }
+
+    #[test]
+    fn what_was_skipped_is_never_called_a_pass() {
+        let mut skipped = outcome(1);
+        skipped.skipped = Some("a namespace cannot be made here".to_owned());
+        assert!(
+            skipped
+                .text()
+                .contains("SKIPPED, a namespace cannot be made here")
+        );
+        assert!(table(&[outcome(2), skipped]).contains("| 1 skipped |"));
     }
 
     #[test]

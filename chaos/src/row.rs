@@ -78,6 +78,12 @@ pub fn all() -> Vec<Row> {
         rows::kafka::ROWS,
         rows::storage::ROWS,
         rows::record::ROWS,
+        rows::disk::ROWS,
+        rows::network::ROWS,
+        rows::contention::ROWS,
+        rows::topic::ROWS,
+        rows::reader::ROWS,
+        rows::upgrade::ROWS,
         rows::soak::ROWS,
         rows::elastic::ROWS,
     ]

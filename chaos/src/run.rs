@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::audit::{self, Verdict};
 use crate::check::{Checker, Finding, bound, loss, order, progress, refuse, replay};
+use crate::fault::Unavailable;
 use crate::ledger::{Ledger, What};
 use crate::load::{Load, LoadPlan};
 use crate::log::{Heads, Log, Reader};
@@ -89,7 +90,10 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     };
     let began = scene.began;
     if let Err(error) = (row.inject)(&mut scene).await {
-        scene.expect(false, Checker::L1, format!("{error:#}"));
+        match error.downcast::<Unavailable>() {
+            Ok(why) => outcome.skipped = Some(why.to_string()),
+            Err(error) => scene.expect(false, Checker::L1, format!("{error:#}")),
+        }
     }
     match scene.wait_healed(row.heal).await {
         Ok(took) => outcome.heal_ms = millis(took),

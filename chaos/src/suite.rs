@@ -25,6 +25,8 @@ pub struct Suite {
     pub out: PathBuf,
     /// The program under test.
     pub footfall: PathBuf,
+    /// The program of the version before, for the rolling upgrade.
+    pub previous: Option<PathBuf>,
 }
 
 impl Suite {
@@ -36,17 +38,24 @@ impl Suite {
     pub async fn run(&self, listener: impl Fn(&str)) -> anyhow::Result<Vec<Outcome>> {
         std::fs::create_dir_all(&self.out)?;
         let out = self.out.canonicalize()?;
-        let footfall = self
-            .footfall
-            .canonicalize()
-            .with_context(|| format!("--footfall {}", self.footfall.display()))?;
+        let program = |flag: &str, path: &Path| {
+            let found = path.canonicalize();
+            found.with_context(|| format!("{flag} {}", path.display()))
+        };
+        let previous = self.previous.as_deref();
+        let config = SiteConfig {
+            previous: previous
+                .map(|path| program("--previous", path))
+                .transpose()?,
+            ..SiteConfig::new(&out, &program("--footfall", &self.footfall)?)
+        };
         let mut outcomes = Vec::new();
         let mut kept: Option<Site> = None;
         for row in &self.rows {
             for number in 1..=self.repeat {
                 let mut site = match kept.take() {
                     Some(site) => site,
-                    None => Site::start(SiteConfig::new(&out, &footfall)).await?,
+                    None => Site::start(config.clone()).await?,
                 };
                 let repetition = self.repetition(*row, number, &out);
                 let outcome = run::run(&mut site, &repetition).await?;

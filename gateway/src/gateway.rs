@@ -85,7 +85,7 @@ impl Gateway {
         // Bound now, so that a taken port is known at once; nobody is let in before Kafka is there.
         let address = Reserved::new(checked.mqtt_bind, "the gateway", "--mqtt-bind")?;
         let producer = Producer::new(&config, Arc::clone(&metrics))?;
-        let Some((producer, partitions)) = partitions(producer, &shutdown).await? else {
+        let Some((producer, partitions)) = partitions(producer, &health, &shutdown).await? else {
             stop.cancel();
             return Ok(None);
         };
@@ -217,9 +217,10 @@ impl Gateway {
     }
 }
 
-/// Waits until Kafka names the partitions of both topics; `None` when `shutdown` comes first.
+/// Waits until Kafka names the partitions of both topics, saying meanwhile what is missing; `None` when `shutdown` comes first.
 async fn partitions(
     producer: Producer,
+    health: &Health,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Option<(Producer, Partitions)>> {
     let (mut pause, pause_max) = METADATA_PAUSE;
@@ -232,7 +233,11 @@ async fn partitions(
         let (returned, partitions) = asked.await.context("asking Kafka for its partitions")?;
         match partitions {
             Ok(partitions) => return Ok(Some((returned, partitions))),
-            Err(reason) => warn!("waiting for Kafka: {reason}"),
+            Err(reason) => {
+                let why = format!("waiting for Kafka: {reason}");
+                warn!("{why}");
+                health.set_ready(PART, false, &why);
+            }
         }
         producer = returned;
         tokio::select! {

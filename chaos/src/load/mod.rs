@@ -6,7 +6,7 @@
 
 mod device;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -81,6 +81,8 @@ pub struct Load {
     pub devices: Vec<String>,
     /// When its first event happened.
     pub first_event: Micros,
+    /// The file it writes.
+    pub ledger: PathBuf,
     counts: Arc<Counts>,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
@@ -91,8 +93,8 @@ impl Load {
     ///
     /// # Errors
     /// When the ledger cannot be made.
-    pub fn start(plan: &LoadPlan, ledger: &Path) -> anyhow::Result<Self> {
-        let ledger = Arc::new(Writer::create(ledger)?);
+    pub fn start(plan: &LoadPlan, file: &Path) -> anyhow::Result<Self> {
+        let ledger = Arc::new(Writer::create(file)?);
         let clock = Clock::System;
         let speed = (1.0 + AHEAD_MAX_S / plan.longest.as_secs_f64()).min(SPEED_MAX);
         let ahead = seconds((speed - 1.0) * plan.longest.as_secs_f64());
@@ -127,6 +129,7 @@ impl Load {
         Ok(Self {
             devices,
             first_event: start,
+            ledger: file.to_owned(),
             counts,
             stop,
             tasks,
