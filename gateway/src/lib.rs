@@ -28,6 +28,7 @@ pub mod metrics;
 mod packet;
 mod patience;
 mod producer;
+pub mod redecode;
 mod registry;
 pub mod route;
 mod session;

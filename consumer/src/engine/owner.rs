@@ -356,7 +356,8 @@ where
     }
 }
 
-fn quarantine(polled: Polled<'_>, rejection: Rejection) -> DeadRecord {
+/// The record with what is wrong with it, as it is kept.
+pub(crate) fn quarantine(polled: Polled<'_>, rejection: Rejection) -> DeadRecord {
     DeadRecord {
         offset: polled.offset,
         rejection,
