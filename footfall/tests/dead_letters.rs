@@ -71,27 +71,44 @@ async fn samples(site: &Site, traveler: &'static str) -> i64 {
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_refused_for_a_missing_route_counts_once_after_it_exists() {
-    let site = Site::new().await;
-    let consumer = site.consume();
+/// One for a missing route, one with a bad field, and one of which only the beginning is kept.
+fn three_letters(site: &Site) {
     // Neither event ids nor times of their own: the identities come from the letter.
     let payload = br#"[{"traveler_id":"a","x":1,"y":2},{"traveler_id":"b","x":1,"y":2}]"#;
-    bury(&site, "shop/till-1", "", Reason::Unrouted, payload);
+    bury(site, "shop/till-1", "", Reason::Unrouted, payload);
     bury(
-        &site,
+        site,
         "shop/till-1",
         "till-1",
         Reason::BadField,
         br#"{"traveler_id":"c","x":"?","y":2}"#,
     );
     bury(
-        &site,
+        site,
         "shop/till-1",
         "till-1",
         Reason::TooLarge,
         &[b' '; 70_000],
     );
+}
+
+/// One of three letters was replayed, and all are still there.
+fn nothing_is_deleted(site: &Site) {
+    let left = listed(site, &[]);
+    assert_eq!(left.len(), 3, "nothing is deleted");
+    assert_eq!(
+        left.iter()
+            .filter(|letter| letter["replayed_at"].is_null())
+            .count(),
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_for_a_missing_route_counts_once_after_it_exists() {
+    let site = Site::new().await;
+    let consumer = site.consume();
+    three_letters(&site);
     wait_for_letters(&site, 3).await;
     let id = |letter: &Value| letter["id"].to_string();
     let unrouted = id(&listed(&site, &["--reason", "unrouted"])[0]);
@@ -134,14 +151,7 @@ async fn what_was_refused_for_a_missing_route_counts_once_after_it_exists() {
         (Some(0), true),
         "{said}"
     );
-    let left = listed(&site, &[]);
-    assert_eq!(left.len(), 3, "nothing is deleted");
-    assert_eq!(
-        left.iter()
-            .filter(|letter| letter["replayed_at"].is_null())
-            .count(),
-        2
-    );
+    nothing_is_deleted(&site);
 
     site.tick(Micros(START + 600_000_000));
     site.settled().await;

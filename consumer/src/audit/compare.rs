@@ -76,7 +76,7 @@ impl Audit<'_> {
                 .and_then(|at| usize::try_from(at).ok());
             // A partition that the topic does not have: no log explains the row, so it counts at the first.
             let at = partition.filter(|at| *at < walks.len()).unwrap_or(0);
-            walks[at].meet(table, row)?;
+            walks[at].meet(table, &row)?;
             self.progress
                 .rows
                 .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -103,7 +103,7 @@ impl Walk {
     }
 
     /// A row of Postgres.
-    fn meet(&mut self, table: &'static Table, row: Row) -> Result<(), AuditError> {
+    fn meet(&mut self, table: &'static Table, row: &Row) -> Result<(), AuditError> {
         let key = row.key(table);
         self.pass(table, Some(&key))?;
         let value = row.to_bytes();
@@ -117,7 +117,7 @@ impl Walk {
                     self.note(
                         table,
                         DifferenceKind::Changed,
-                        Row::from_bytes(log),
+                        Row::from_bytes(log).as_ref(),
                         Some(row),
                     );
                 }
@@ -141,7 +141,12 @@ impl Walk {
             }
             self.log.add(table.name, &log);
             self.side.missing += 1;
-            self.note(table, DifferenceKind::Missing, Row::from_bytes(&log), None);
+            self.note(
+                table,
+                DifferenceKind::Missing,
+                Row::from_bytes(&log).as_ref(),
+                None,
+            );
         }
         Ok(())
     }
@@ -171,14 +176,14 @@ impl Walk {
         &mut self,
         table: &'static Table,
         kind: DifferenceKind,
-        log: Option<Row>,
-        stored: Option<Row>,
+        log: Option<&Row>,
+        stored: Option<&Row>,
     ) {
         if self.first.is_some() {
             return;
         }
-        let cells = |row: &Option<Row>| row.as_ref().map_or(Vec::new(), |row| row.0.clone());
-        let (log, stored) = (cells(&log), cells(&stored));
+        let cells = |row: Option<&Row>| row.map_or(Vec::new(), |row| row.0.clone());
+        let (log, stored) = (cells(log), cells(stored));
         let (in_key, keys) = (table.key.len(), if log.is_empty() { &stored } else { &log });
         let named = |cells: &[Cell]| -> Vec<(&'static str, Option<String>)> {
             let fields = table.fields.iter().zip(cells.iter().skip(in_key));

@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     let outcome = audit::run(&options, &progress, shutdown).await;
     watching.abort();
     bar.finish_and_clear();
-    let report = outcome.map_err(|error| refused(error.into()))?;
+    let report = outcome.map_err(|error| refused(&error.into()))?;
     if args.json {
         output::say(&serde_json::to_string(&report)?);
     } else {
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
 }
 
 /// Status 1 is for what differs, so that a script can tell it from an audit that could not be made.
-fn refused(error: anyhow::Error) -> anyhow::Error {
+fn refused(error: &anyhow::Error) -> anyhow::Error {
     exit::usage(format!("no audit: {error:#}"))
 }
 

@@ -114,7 +114,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let Some(last) = letters.last() else { break };
         after = last.id;
         counts.add(
-            replay
+            &replay
                 .batch(&mut postgres, sender.as_ref(), &letters)
                 .await?,
         );
@@ -284,7 +284,7 @@ fn cut(letter: &Letter) -> Option<String> {
 }
 
 impl Counts {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.sent += other.sent;
         self.refused += other.refused;
         self.failed += other.failed;
