@@ -7,6 +7,7 @@
 //! **Architecture invariant.** A consumer has no identity and no disk: kill it at any moment, and the next owner of its
 //! partitions goes on from the ledger.
 
+pub mod audit;
 pub mod config;
 mod engine;
 mod folds;

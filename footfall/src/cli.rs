@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
-use crate::{config, down, exit, groups, migrate, status, topics, up};
+use crate::{audit, config, dead_letters, down, exit, groups, migrate, status, topics, up};
 
 /// Footfall counts people: sensors publish over MQTT, Kafka keeps the log, Redis shows the present, Postgres the past.
 #[derive(Debug, Parser)]
@@ -45,6 +45,10 @@ pub(crate) enum Command {
     Topics(topics::Args),
     /// The consumer groups with their members and how far they are behind
     Groups(groups::Args),
+    /// Recompute from Kafka what Postgres and Redis hold; exit status 1 if something differs
+    Audit(Box<audit::Args>),
+    /// Look at refused messages, and send them again after a fix
+    DeadLetters(Box<dead_letters::Args>),
     /// The effective configuration of every subcommand, without secrets
     Config(config::Args),
 }
@@ -95,6 +99,8 @@ pub(crate) fn run(cli: Cli, settings: &str) -> anyhow::Result<ExitCode> {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Topics(args) => topics::run(args).await,
             Command::Groups(args) => groups::run(args).await,
+            Command::Audit(args) => Box::pin(audit::run(*args, shutdown.clone())).await,
+            Command::DeadLetters(args) => Box::pin(dead_letters::run(*args)).await,
             Command::Config(args) => config::run(&args),
         };
         shutdown.cancel();

@@ -2,8 +2,10 @@
 //!
 //! Each subcommand is one file; this one only reads `.env`, parses, runs and turns the outcome into an exit status.
 
+mod audit;
 mod cli;
 mod config;
+mod dead_letters;
 mod down;
 mod exit;
 mod groups;

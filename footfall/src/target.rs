@@ -1,6 +1,6 @@
 //! Which system a looking subcommand looks at: the one it is told, else the one that runs in the stack's folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chassis::kafka::KafkaArgs;
 use chassis::url;
@@ -43,6 +43,11 @@ impl KafkaTarget {
             .is_some_and(|kafka| kafka != "real" && kafka != "mock")
     }
 
+    /// The folder of the stack.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The settings of clients.
     pub(crate) fn resolve(self) -> anyhow::Result<KafkaArgs> {
         // For `up` these two are words, not addresses; the address of what it started stands in run.json.
@@ -81,21 +86,56 @@ pub(crate) struct PostgresTarget {
 impl PostgresTarget {
     /// The URL, password included.
     pub(crate) fn resolve(self) -> anyhow::Result<String> {
-        let Some(url) = self.postgres.filter(|url| url != "real") else {
-            return Ok(running(&self.dir, "--postgres")?.postgres);
+        postgres_of(self.postgres, &self.dir)
+    }
+}
+
+/// Where Redis is, beside a [`KafkaTarget`] that names the folder.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RedisTarget {
+    /// URL of Redis [default: the one of the stack that runs in --dir]
+    #[arg(
+        long,
+        env = "FOOTFALL_REDIS",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    redis: Option<String>,
+}
+
+impl RedisTarget {
+    /// The URL, password included.
+    pub(crate) fn resolve(self, dir: &Path) -> anyhow::Result<String> {
+        let Some(url) = self.redis.filter(|url| url != "real") else {
+            return Ok(running(dir, "--redis")?.redis);
         };
         url::check(
-            "--postgres",
+            "--redis",
             &url,
-            &["postgres", "postgresql"],
-            |url| url.parse::<PgConnectOptions>().is_ok(),
-            "a URL such as postgres://user@host:5432/database",
+            &["redis", "rediss", "redis+unix"],
+            |_| true,
+            "a URL such as redis://host:6379",
         )?;
         Ok(url)
     }
 }
 
-fn running(dir: &std::path::Path, flag: &str) -> anyhow::Result<RunFile> {
+/// The URL of Postgres: the one that is given, else the one of the stack in `dir`.
+pub(crate) fn postgres_of(given: Option<String>, dir: &Path) -> anyhow::Result<String> {
+    let Some(url) = given.filter(|url| url != "real") else {
+        return Ok(running(dir, "--postgres")?.postgres);
+    };
+    url::check(
+        "--postgres",
+        &url,
+        &["postgres", "postgresql"],
+        |url| url.parse::<PgConnectOptions>().is_ok(),
+        "a URL such as postgres://user@host:5432/database",
+    )?;
+    Ok(url)
+}
+
+fn running(dir: &Path, flag: &str) -> anyhow::Result<RunFile> {
     RunFile::read(&Folder::at(dir)?)?.ok_or_else(|| {
         exit::usage(format!(
             "nothing runs in {}, expected `{flag}` or a folder in which `footfall up` runs",

@@ -170,14 +170,7 @@ impl Config {
         let threads = self.listen.gateway_threads;
         within("--gateway-threads", threads, 1..=64, "1 to 64")?;
         let limits = self.limit.check()?;
-        let routes = match &self.route.routes {
-            Some(file) => RouteTable::load(file, self.route.native_route)?,
-            None if self.route.native_route => RouteTable::native(),
-            None => {
-                let expected = "true, or a route table with --routes";
-                return Err(ConfigError::new("--native-route", "false", expected).into());
-            }
-        };
+        let routes = self.route.load()?;
         Ok(Checked {
             config: self.clone(),
             mqtt_bind,
@@ -201,6 +194,23 @@ impl Config {
         }
         let range = Duration::ZERO..=Duration::from_secs(1);
         within("--linger", produce.linger, range, "0ms to 1s")
+    }
+}
+
+impl RouteArgs {
+    /// The routes in the order in which they are tried.
+    ///
+    /// # Errors
+    /// [`CheckError`] when the file cannot be used, or nothing would be routed.
+    pub fn load(&self) -> Result<RouteTable, CheckError> {
+        match &self.routes {
+            Some(file) => Ok(RouteTable::load(file, self.native_route)?),
+            None if self.native_route => Ok(RouteTable::native()),
+            None => {
+                let expected = "true, or a route table with --routes";
+                Err(ConfigError::new("--native-route", "false", expected).into())
+            }
+        }
     }
 }
 

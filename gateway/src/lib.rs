@@ -33,6 +33,7 @@ mod model;
 mod packet;
 mod patience;
 mod producer;
+pub mod redecode;
 mod registry;
 pub mod route;
 mod session;

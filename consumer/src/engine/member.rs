@@ -237,7 +237,7 @@ where
     Ok(())
 }
 
-fn polled<'a>(message: &'a BorrowedMessage<'_>) -> Polled<'a> {
+pub(crate) fn polled<'a>(message: &'a BorrowedMessage<'_>) -> Polled<'a> {
     Polled {
         partition: message.partition(),
         offset: message.offset(),

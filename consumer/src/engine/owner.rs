@@ -371,7 +371,8 @@ async fn take_over(
     Ok((acquired, canary::load(ledger, partitions).await?))
 }
 
-fn quarantine(polled: Polled<'_>, rejection: Rejection) -> DeadRecord {
+/// The record with what is wrong with it, as it is kept.
+pub(crate) fn quarantine(polled: Polled<'_>, rejection: Rejection) -> DeadRecord {
     DeadRecord {
         offset: polled.offset,
         rejection,

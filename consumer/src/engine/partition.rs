@@ -181,7 +181,7 @@ impl<F: Fold> Partition<F> {
             };
         }
         let rejection = if self.poison.contains(&offset) {
-            Rejection::new(Reason::Poison, "the fold panicked on this record")
+            poison()
         } else {
             match F::decode(value) {
                 Ok(record) if self.fold.is_due(&record) => return Folded::Due,
@@ -397,6 +397,11 @@ impl<F: Fold> Partition<F> {
     pub(crate) fn flush_lost(&mut self) {
         self.live.reseed = true;
     }
+}
+
+/// Why a record that made the fold panic is in quarantine.
+pub(crate) fn poison() -> Rejection {
+    Rejection::new(Reason::Poison, "the fold panicked on this record")
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -22,7 +22,7 @@ pub(crate) struct DeadLetterFold {
 
 /// Refused messages with their offsets.
 #[derive(Debug, Default)]
-pub(crate) struct DeadLetterRows(Vec<(i64, DeadLetter)>);
+pub(crate) struct DeadLetterRows(pub(crate) Vec<(i64, DeadLetter)>);
 
 impl Rows for DeadLetterRows {
     type Want = ();
@@ -101,12 +101,13 @@ impl RowStatement for DeadLetterRows {
         format!(
             ", letters as (
     insert into dead_letter (topic, partition, record_offset, reason, detail, device, mqtt_topic, decoder, payload,
-        received_at)
+        received_at, payload_bytes)
     select $1, u.partition, u.record_offset, u.reason, u.detail, nullif(u.device, ''), u.mqtt_topic,
-        nullif(u.decoder, ''), u.payload, u.received_at
+        nullif(u.decoder, ''), u.payload, u.received_at,
+        u.payload_bytes
     from unnest(${}::int[], ${}::bigint[], ${}::text[], ${}::text[], ${}::text[], ${}::text[], ${}::text[],
-        ${}::bytea[], ${}::timestamptz[])
-        as u (partition, record_offset, reason, detail, device, mqtt_topic, decoder, payload, received_at)
+        ${}::bytea[], ${}::timestamptz[], ${}::bigint[])
+        as u (partition, record_offset, reason, detail, device, mqtt_topic, decoder, payload, received_at, payload_bytes)
     join moved using (partition)
     on conflict on constraint dead_letter_origin_key do nothing
 )",
@@ -118,7 +119,8 @@ impl RowStatement for DeadLetterRows {
             n(5),
             n(6),
             n(7),
-            n(8)
+            n(8),
+            n(9)
         )
     }
 
@@ -155,6 +157,11 @@ impl RowStatement for DeadLetterRows {
         arguments.add(
             rows()
                 .map(|row| PgTime(row.2.received_at()))
+                .collect::<Vec<_>>(),
+        )?;
+        arguments.add(
+            rows()
+                .map(|row| i64::try_from(row.2.payload_bytes).unwrap_or(i64::MAX))
                 .collect::<Vec<_>>(),
         )
     }

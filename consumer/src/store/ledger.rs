@@ -1,7 +1,7 @@
 //! The ledger: who owns a partition, and up to where its effects are in the database.
 
 use domain::fold::Fold;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgExecutor, PgPool};
 use sqlx::{Row, query};
 use thiserror::Error;
 
@@ -190,51 +190,61 @@ impl Ledger {
         config: F::Config,
     ) -> Result<Restored<F>, LoadError> {
         let partition = acquired.partition;
-        if acquired.fold_version != F::VERSION {
-            let (found, expected) = (acquired.fold_version, F::VERSION);
-            return Err(LoadError::FoldVersion {
-                partition,
-                fold: F::NAME,
-                found,
-                expected,
-            });
-        }
-        let rows = query(
-            "select kind, to_offset, blob
+        let restored = load_at(&self.pool, &self.topic, acquired, config).await;
+        still_ours(acquired, restored, &self.read(&[partition]).await?)
+    }
+}
+
+/// The state at an offset at which a snapshot or a delta ends.
+pub(crate) async fn load_at<F: Fold>(
+    postgres: impl PgExecutor<'_>,
+    topic: &str,
+    acquired: Acquired,
+    config: F::Config,
+) -> Result<Restored<F>, LoadError> {
+    let partition = acquired.partition;
+    if acquired.fold_version != F::VERSION {
+        let (found, expected) = (acquired.fold_version, F::VERSION);
+        return Err(LoadError::FoldVersion {
+            partition,
+            fold: F::NAME,
+            found,
+            expected,
+        });
+    }
+    let rows = query(
+        "select kind, to_offset, blob
              from state_log
              where topic = $1 and partition = $2 and to_offset <= $3 and to_offset >= coalesce((
                  select max(to_offset) from state_log
                  where topic = $1 and partition = $2 and kind = 'snapshot' and to_offset <= $3
              ), 0)
              order by to_offset, kind desc, chunk",
-        )
-        .bind(&self.topic)
-        .bind(partition)
-        .bind(acquired.next_offset)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut log: Vec<Logged> = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (kind, to_offset, blob) = (
-                Kind::from_name(row.try_get(0)?),
-                row.try_get(1)?,
-                row.try_get::<Vec<u8>, _>(2)?,
-            );
-            match log.last_mut() {
-                Some(last) if last.to_offset == to_offset => last.blob.extend(blob),
-                _ => log.push(Logged {
-                    kind,
-                    to_offset,
-                    blob,
-                }),
-            }
+    )
+    .bind(topic)
+    .bind(partition)
+    .bind(acquired.next_offset)
+    .fetch_all(postgres)
+    .await?;
+    let mut log: Vec<Logged> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (kind, to_offset, blob) = (
+            Kind::from_name(row.try_get(0)?),
+            row.try_get(1)?,
+            row.try_get::<Vec<u8>, _>(2)?,
+        );
+        match log.last_mut() {
+            Some(last) if last.to_offset == to_offset => last.blob.extend(blob),
+            _ => log.push(Logged {
+                kind,
+                to_offset,
+                blob,
+            }),
         }
-        let restoring = move || restore(partition, acquired.next_offset, &log, &config);
-        let restored = tokio::task::spawn_blocking(restoring)
-            .await
-            .expect("restoring a state does not panic");
-        still_ours(acquired, restored, &self.read(&[partition]).await?)
     }
+    tokio::task::spawn_blocking(move || restore(partition, acquired.next_offset, &log, &config))
+        .await
+        .expect("restoring a state does not panic")
 }
 
 /// A state counts only while the ledger stands where it was acquired. If it was restored meanwhile, or another has the

@@ -1,0 +1,374 @@
+//! How the rows of each fold stand in its tables. The SQL that writes them is in `folds`; this says the same once more, apart from
+//! it, so that a mistake in one of the two is found.
+
+use std::ops::Range;
+
+use domain::coverage::HOUR;
+use domain::dead_letter::DeadLetter;
+use domain::fold::{Fold, Rows};
+use domain::live::{LiveMap, parse_pane_field};
+use domain::movement::{
+    BlockRow, LateRow, MovementFold, MovementRows, PaneRow, Past, VisitKey, VisitRow, Want,
+};
+use domain::pane::PaneKey;
+use domain::time::Micros;
+
+use super::back;
+use super::cell::{Cell, Kind, Owner, Row, Table};
+use super::store::Write;
+use crate::engine::job::DeadRecord;
+use crate::folds::DeadLetterFold;
+use crate::store::checkpoint::{RowStatement, without_nul};
+
+/// A fold whose effects can be recomputed and compared.
+pub(crate) trait Audited: Fold<Rows: RowStatement> {
+    /// The tables that it writes, besides [`DEAD_LETTER`], into which the engine puts its quarantine.
+    const TABLES: &'static [Table];
+
+    /// Whether it has no state, so that it can be folded from any record on.
+    const IS_STATELESS: bool = false;
+
+    /// The rows as they stand in the tables.
+    fn writes(rows: Self::Rows, partition: i32) -> Vec<(&'static Table, Vec<Write>)>;
+
+    /// What the fold wants to see of its own past, from rows that `read` gives: those of a table whose first column, an instant,
+    /// lies in a range.
+    fn past(
+        want: <Self::Rows as Rows>::Want,
+        read: &mut dyn FnMut(&Table, Range<Micros>) -> Result<Vec<Row>, redb::Error>,
+    ) -> Result<<Self::Rows as Rows>::Past, redb::Error>;
+
+    /// Which row stands for a value that left the live view.
+    fn row_of_live(_map: LiveMap, _field: &[u8]) -> Option<(&'static Table, Vec<u8>)> {
+        None
+    }
+}
+
+/// Quarantine of every fold, and the rows of the dead letters. Not compared: `payload_bytes`, which rows of earlier builds do not
+/// have, and `replayed_at`, which is no fold's.
+pub(crate) const DEAD_LETTER: Table = Table {
+    name: "dead_letter",
+    key: &[
+        ("partition", Kind::Integer),
+        ("record_offset", Kind::Bigint),
+    ],
+    fields: &[
+        ("reason", Kind::Text),
+        ("detail", Kind::Text),
+        ("device", Kind::Text),
+        ("mqtt_topic", Kind::Text),
+        ("decoder", Kind::Text),
+        ("payload", Kind::Bytes),
+        ("received_at", Kind::Time),
+    ],
+    owner: Owner::Partition(0),
+    has_topic: true,
+};
+
+const VISIT: Table = Table {
+    name: "visit",
+    key: &[
+        ("entered_at", Kind::Time),
+        ("sensor", Kind::Text),
+        ("traveler_id", Kind::Text),
+        ("traveler_type", Kind::Text),
+    ],
+    fields: &[
+        ("left_at", Kind::Time),
+        ("samples", Kind::Integer),
+        ("distance", Kind::Bigint),
+        ("speed_n", Kind::Integer),
+        ("speed_sum", Kind::Bigint),
+        ("speed_min", Kind::Bigint),
+        ("speed_max", Kind::Bigint),
+        ("revision", Kind::Integer),
+        ("revised", Kind::Boolean),
+    ],
+    owner: Owner::Sensor(1),
+    has_topic: false,
+};
+
+const PANE: Table = Table {
+    name: "pane",
+    key: &[
+        ("start_at", Kind::Time),
+        ("sensor", Kind::Text),
+        ("traveler_type", Kind::Text),
+    ],
+    fields: &[
+        ("entered", Kind::Integer),
+        ("present", Kind::Integer),
+        ("speed_n", Kind::Integer),
+        ("speed_sum", Kind::Bigint),
+        ("speed_min", Kind::Bigint),
+        ("speed_max", Kind::Bigint),
+        ("sketch", Kind::Bytes),
+        ("changed_offset", Kind::Bigint),
+        ("revision", Kind::Integer),
+        ("revised", Kind::Boolean),
+    ],
+    owner: Owner::Sensor(1),
+    has_topic: false,
+};
+
+const UP: Table = Table {
+    name: "sensor_up",
+    key: &[("hour_at", Kind::Time), ("sensor", Kind::Text)],
+    fields: &[("up", Kind::Bytes)],
+    owner: Owner::Sensor(1),
+    has_topic: false,
+};
+
+const SENSOR: Table = Table {
+    name: "sensor_state",
+    key: &[("sensor", Kind::Text)],
+    fields: &[
+        ("last_event_at", Kind::Time),
+        ("last_received_at", Kind::Time),
+        ("clock_at", Kind::Time),
+        ("watermark_at", Kind::Time),
+    ],
+    owner: Owner::Sensor(0),
+    has_topic: false,
+};
+
+const LATE: Table = Table {
+    name: "late_event",
+    key: &[
+        ("event_at", Kind::Time),
+        ("sensor", Kind::Text),
+        ("traveler_id", Kind::Text),
+        ("traveler_type", Kind::Text),
+        ("event_key", Kind::Bytes),
+    ],
+    fields: &[
+        ("x", Kind::Float),
+        ("y", Kind::Float),
+        ("received_at", Kind::Time),
+        ("amended", Kind::Boolean),
+    ],
+    owner: Owner::Sensor(1),
+    has_topic: false,
+};
+
+/// Kept for late events, and not compared: Postgres drops them after some days.
+const BLOCK: Table = Table {
+    name: "sample_block",
+    key: &[
+        ("hour_at", Kind::Time),
+        ("sensor", Kind::Text),
+        ("part", Kind::Bigint),
+    ],
+    fields: &[("blob", Kind::Bytes)],
+    owner: Owner::Sensor(1),
+    has_topic: false,
+};
+
+impl Audited for MovementFold {
+    const TABLES: &'static [Table] = &[VISIT, PANE, UP, SENSOR, LATE];
+
+    fn writes(rows: MovementRows, _partition: i32) -> Vec<(&'static Table, Vec<Write>)> {
+        let visits = rows.visits.into_iter().map(|(key, row)| match row {
+            Some(row) => Write::Put(visit(&key, &row)),
+            None => Write::Remove(Row(visit_key(&key))),
+        });
+        let panes = rows
+            .panes
+            .iter()
+            .map(|(key, row)| Write::Put(pane(key, row)));
+        let up = rows.up.into_iter().map(|((sensor, hour), row)| {
+            let bits = Cell::Bytes(row.bits.to_vec());
+            Write::Put(Row(vec![Cell::Time(hour), text(&sensor.0), bits]))
+        });
+        let sensors = rows.sensors.into_iter().map(|(sensor, row)| {
+            let times = [row.last_event, row.last_received, row.clock, row.watermark];
+            let cells = std::iter::once(text(&sensor.0)).chain(times.map(Cell::Time));
+            Write::Put(Row(cells.collect()))
+        });
+        let late = rows.late.iter().map(|row| Write::Keep(late(row)));
+        let blocks = rows.blocks.into_iter().map(|row| Write::Put(block(row)));
+        vec![
+            (&VISIT, visits.collect()),
+            (&PANE, panes.collect()),
+            (&UP, up.collect()),
+            (&SENSOR, sensors.collect()),
+            (&LATE, late.collect()),
+            (&BLOCK, blocks.collect()),
+        ]
+    }
+
+    fn past(
+        want: Want,
+        read: &mut dyn FnMut(&Table, Range<Micros>) -> Result<Vec<Row>, redb::Error>,
+    ) -> Result<Past, redb::Error> {
+        let mut rows = MovementRows::default();
+        for stretch in &want.stretches {
+            let hours = stretch.from.floor(HOUR)..stretch.to;
+            let is_its = |row: &Row| row.0.get(1) == Some(&text(&stretch.sensor.0));
+            let mut of_it = |table, range| -> Result<Vec<Row>, redb::Error> {
+                let mut rows = read(table, range)?;
+                rows.retain(is_its);
+                Ok(rows)
+            };
+            let panes = of_it(&PANE, stretch.from..stretch.to)?;
+            rows.panes.extend(panes.iter().filter_map(back::pane));
+            let visits = of_it(&VISIT, stretch.from..stretch.to)?;
+            let visits = visits.iter().filter_map(back::visit);
+            rows.visits
+                .extend(visits.map(|(key, row)| (key, Some(row))));
+            let up = of_it(&UP, hours.clone())?;
+            rows.up.extend(up.iter().filter_map(back::up));
+            let blocks = of_it(&BLOCK, hours)?;
+            rows.blocks.extend(blocks.iter().filter_map(back::block));
+        }
+        // Two stretches may lie in one hour.
+        rows.blocks
+            .sort_unstable_by(|a, b| (a.hour, &a.sensor, a.part).cmp(&(b.hour, &b.sensor, b.part)));
+        rows.blocks.dedup();
+        Ok(Past::of(&rows, want))
+    }
+
+    fn row_of_live(map: LiveMap, field: &[u8]) -> Option<(&'static Table, Vec<u8>)> {
+        let key = (map == LiveMap::Panes).then(|| parse_pane_field(field))??;
+        Some((&PANE, Row(pane_key(&key)).key(&PANE)))
+    }
+}
+
+impl Audited for DeadLetterFold {
+    const TABLES: &'static [Table] = &[];
+    const IS_STATELESS: bool = true;
+
+    fn writes(rows: Self::Rows, partition: i32) -> Vec<(&'static Table, Vec<Write>)> {
+        let letters = rows
+            .0
+            .iter()
+            .map(|(offset, row)| Write::Put(letter(partition, *offset, row)));
+        vec![(&DEAD_LETTER, letters.collect())]
+    }
+
+    fn past(
+        (): (),
+        _: &mut dyn FnMut(&Table, Range<Micros>) -> Result<Vec<Row>, redb::Error>,
+    ) -> Result<(), redb::Error> {
+        Ok(())
+    }
+}
+
+/// A record in quarantine.
+pub(crate) fn quarantined(partition: i32, dead: &DeadRecord) -> Row {
+    Row(vec![
+        Cell::Int(partition.into()),
+        Cell::Int(dead.offset),
+        text(dead.rejection.reason.as_str()),
+        text(&dead.rejection.detail),
+        dead.device.as_deref().map_or(Cell::Null, text),
+        Cell::Null,
+        Cell::Null,
+        Cell::Bytes(dead.payload.clone()),
+        Cell::Time(dead.received_at),
+    ])
+}
+
+fn letter(partition: i32, offset: i64, letter: &DeadLetter) -> Row {
+    let unless_empty = |value: &str| {
+        if value.is_empty() {
+            Cell::Null
+        } else {
+            text(value)
+        }
+    };
+    Row(vec![
+        Cell::Int(partition.into()),
+        Cell::Int(offset),
+        text(&letter.reason),
+        text(&letter.detail),
+        unless_empty(&letter.device),
+        text(&letter.mqtt_topic),
+        unless_empty(&letter.decoder),
+        Cell::Bytes(letter.payload.clone()),
+        Cell::Time(letter.received_at()),
+    ])
+}
+
+fn visit_key(key: &VisitKey) -> Vec<Cell> {
+    vec![
+        Cell::Time(key.entered_at),
+        text(&key.sensor.0),
+        text(&key.traveler.0),
+        text(&key.traveler_type.0),
+    ]
+}
+
+fn visit(key: &VisitKey, row: &VisitRow) -> Row {
+    let mut cells = visit_key(key);
+    cells.extend([
+        Cell::Time(row.left_at),
+        count(row.samples),
+        Cell::Int(row.distance.0),
+        count(row.speed_n),
+        Cell::Int(row.speed_sum.0),
+        Cell::Int(row.speed_min.0),
+        Cell::Int(row.speed_max.0),
+        count(row.revision),
+        Cell::Bool(row.revised),
+    ]);
+    Row(cells)
+}
+
+fn pane_key(key: &PaneKey) -> Vec<Cell> {
+    vec![
+        Cell::Time(key.start),
+        text(&key.sensor.0),
+        text(&key.traveler_type.0),
+    ]
+}
+
+fn pane(key: &PaneKey, row: &PaneRow) -> Row {
+    let speed = &row.pane.speed;
+    let mut cells = pane_key(key);
+    cells.extend([
+        count(row.pane.entered),
+        count(row.pane.present),
+        count(speed.n),
+        Cell::Int(speed.sum.0),
+        Cell::Int(speed.min.0),
+        Cell::Int(speed.max.0),
+        Cell::Bytes(speed.sketch.to_bytes()),
+        Cell::Int(row.changed_offset),
+        count(row.revision),
+        Cell::Bool(row.pane.revised > 0),
+    ]);
+    Row(cells)
+}
+
+fn late(row: &LateRow) -> Row {
+    Row(vec![
+        Cell::Time(row.event_at),
+        text(&row.sensor.0),
+        text(&row.traveler.0),
+        text(&row.traveler_type.0),
+        Cell::Bytes(row.key.0.to_vec()),
+        Cell::Float(row.x),
+        Cell::Float(row.y),
+        Cell::Time(row.received_at),
+        Cell::Bool(row.amended),
+    ])
+}
+
+fn block(row: BlockRow) -> Row {
+    Row(vec![
+        Cell::Time(row.hour),
+        text(&row.sensor.0),
+        Cell::Int(row.part),
+        Cell::Bytes(row.bytes),
+    ])
+}
+
+fn text(value: &str) -> Cell {
+    Cell::Text(without_nul(value))
+}
+
+/// A count as an `integer` holds it.
+fn count(value: u32) -> Cell {
+    Cell::Int(value.min(i32::MAX.unsigned_abs()).into())
+}
