@@ -162,6 +162,8 @@ fn moment(now: Micros) -> Moment {
         first_signs: BTreeMap::new(),
         partitions: Vec::new(),
         types: ["person".to_owned()].into(),
+        canaries: Vec::new(),
+        dead_letters: 0,
     });
     Moment {
         now,
