@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
 use crate::audit::{self, Verdict};
-use crate::check::{Checker, Finding, bound, loss, order, progress, refuse, replay};
+use crate::check::{Checker, Finding, bound, conserve, loss, order, progress, refuse, replay};
 use crate::fault::Unavailable;
 use crate::ledger::{Ledger, What};
 use crate::load::{Load, LoadPlan};
@@ -186,7 +186,23 @@ async fn judge(site: &mut Site, observed: &Observed, outcome: &mut Outcome) -> a
             sleep(CALM / 4).await;
         }
     }
+    check_accounts(site, outcome).await?;
     audit(site, outcome).await
+}
+
+/// Conservation and canaries, as the ledger has them and as the api says.
+async fn check_accounts(site: &Site, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let (accounts, flights) = store::accounts(site.postgres()).await?;
+    outcome
+        .findings
+        .extend(conserve::check(&accounts, &flights));
+    for api in site.apis() {
+        let (status, body) = store::get(&format!("{api}/pipeline")).await?;
+        anyhow::ensure!(status == 200, "/pipeline: {status} {body}");
+        let pipeline = serde_json::from_str(&body)?;
+        outcome.findings.extend(conserve::check_pipeline(&pipeline));
+    }
+    Ok(())
 }
 
 /// The product's own audit sees what a replay of this run's devices does not: the live view, and everybody else's rows.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use simulator::truth::{Pane, PaneKey, Speeds, Truth, Visit};
 use sqlx::{Connection, PgConnection, Row};
 
+use crate::check::conserve::{Account, Flight};
 use crate::check::replay::Rows;
 use crate::log::Offsets;
 
@@ -54,6 +55,34 @@ pub async fn ledger(url: &str, topic: &str) -> anyhow::Result<Offsets> {
     connection.close().await?;
     let row = |row: &sqlx::postgres::PgRow| (row.get::<i32, _>(0), row.get::<i64, _>(1));
     Ok(rows.iter().map(row).collect())
+}
+
+/// What the ledger accounts for in every partition, and the canaries in them.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn accounts(url: &str) -> anyhow::Result<(Vec<Account>, Vec<Flight>)> {
+    let mut connection = postgres(url).await?;
+    let accounts =
+        sqlx::query("select topic, partition, next_offset, accounted_offset from ledger")
+            .fetch_all(&mut connection)
+            .await?;
+    let flights = sqlx::query("select gateway, partition, gaps from canary")
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let accounts = accounts.iter().map(|row| Account {
+        topic: row.get(0),
+        partition: row.get(1),
+        next: row.get(2),
+        accounted: row.get(3),
+    });
+    let flights = flights.iter().map(|row| Flight {
+        gateway: row.get(0),
+        partition: row.get(1),
+        gaps: row.get(2),
+    });
+    Ok((accounts.collect(), flights.collect()))
 }
 
 /// Who owns each partition of a topic, as a number that grows with every new owner.

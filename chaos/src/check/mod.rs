@@ -4,6 +4,7 @@
 //! the report.
 
 pub mod bound;
+pub mod conserve;
 pub mod loss;
 pub mod offset;
 pub mod order;
@@ -32,6 +33,10 @@ pub enum Checker {
     L2,
     /// No process ends by itself, and nothing panics.
     S1,
+    /// What Kafka has is what the ledger accounts for.
+    Conservation,
+    /// No number of a gateway's sequence is missing.
+    Canary,
 }
 
 /// A promise that was seen broken.

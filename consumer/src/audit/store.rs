@@ -170,7 +170,8 @@ mod tests {
         store.take(&TABLE, writes).unwrap();
         assert!(store.has(&TABLE, &row(3, 0).key(&TABLE)).unwrap());
         assert!(!store.has(&TABLE, &row(4, 0).key(&TABLE)).unwrap());
-        let rows = store.finish().unwrap().rows(&TABLE).unwrap().unwrap();
+        let finished = store.finish().unwrap();
+        let rows = finished.rows(&TABLE).unwrap().unwrap();
         rows.map(|entry| {
             let (_, value) = entry.unwrap();
             Row::from_bytes(value.value()).filter(|row| !row.0.is_empty())
