@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 .any(|name| name == subcommand.get_name());
         if is_wanted {
             print(subcommand);
+            subcommand.get_subcommands().for_each(print);
             check(subcommand)?;
         }
     }
@@ -126,7 +127,7 @@ fn shown(arg: &Arg, value: &str) -> String {
 }
 
 /// Lets clap read the environment, and the role check what it would check at its start, so that a wrong value is told with its
-/// flag. Arguments that only a command line can give are not missed here.
+/// flag.
 fn check(subcommand: &Command) -> anyhow::Result<()> {
     let name = subcommand.get_name();
     let mut words = vec![name.to_owned()];
@@ -135,10 +136,17 @@ fn check(subcommand: &Command) -> anyhow::Result<()> {
     }
     match subcommand.clone().try_get_matches_from(words) {
         Ok(matches) => check_role(name, &matches),
-        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(()),
+        Err(error) if LACKS_WORDS.contains(&error.kind()) => Ok(()),
         Err(error) => Err(unreadable(&error)),
     }
 }
+
+/// What only a command line can give is not missed here.
+const LACKS_WORDS: [ErrorKind; 3] = [
+    ErrorKind::MissingRequiredArgument,
+    ErrorKind::MissingSubcommand,
+    ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+];
 
 fn unreadable(error: &clap::Error) -> anyhow::Error {
     let text = error.to_string();

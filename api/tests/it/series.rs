@@ -276,6 +276,15 @@ async fn every_window_is_what_was_walked_while_panes_open_settle_and_become_fina
     second.stop().await;
 }
 
+/// Of the first window.
+fn entries_and_state(answer: &Value) -> (Option<u64>, Value) {
+    let series = &answer["series"][0];
+    (
+        series["entries"]["v"][0].as_u64(),
+        series["state"][0].clone(),
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hours_that_are_final_are_answered_from_memory_until_an_older_event_is_heard_of() {
     let start = at("2026-03-02T08:00:00Z");
@@ -321,25 +330,19 @@ async fn hours_that_are_final_are_answered_from_memory_until_an_older_event_is_h
             "{question}"
         );
     }
-    // One of them was seen by nobody until now: the hour that is kept is read again, and says that it was revised.
-    let revised = |answer: &Value| {
-        let series = &answer["series"][0];
-        (
-            series["entries"]["v"][0].as_u64(),
-            series["state"][0].clone(),
-        )
-    };
-    let (kept, state) = revised(&api.ok(morning).await);
+    let (kept, state) = entries_and_state(&api.ok(morning).await);
     assert_eq!(state, "final");
+    assert!(kept > Some(1), "{kept:?} of the kept ones");
+    // One of them was seen by nobody until now: the hour that is kept is read again, and says that it was revised. Its rows are
+    // deleted, so only what was amended is found.
     owner.position("s-0", ("late", "bicycle"), at("2026-03-02T08:40:00Z"), 0.0);
     owner.amending_tick(now + seconds(10)).await;
     owner.flush().await;
     api.caught_up(&owner).await;
-    let (after, state) = revised(&api.ok(morning).await);
-    assert_eq!(state, "revised");
-    assert!(kept > Some(1), "{kept:?} of the kept ones");
-    // The rows of the morning are deleted, so only what was amended is found.
-    assert_eq!(after, Some(1));
+    assert_eq!(
+        entries_and_state(&api.ok(morning).await),
+        (Some(1), "revised".into())
+    );
     let visits = api
         .ok("/api/v1/visits?type=bicycle&start=2026-03-02T08:00:00Z")
         .await;

@@ -1,5 +1,6 @@
-//! Conservation: what Kafka has is what the ledger accounts for, record by record; and the canary: no gateway's sequence has a gap.
-//! Both are what the product says of itself, in Postgres and on `/api/v1/pipeline`, against the end of the log that we read.
+//! Conservation: what is folded is accounted for, record by record; and the canary: no gateway's sequence has a gap.
+//!
+//! Both are what the product says of itself, in Postgres and on `/api/v1/pipeline`; D1 compares the log itself.
 
 use serde_json::Value;
 

@@ -20,6 +20,10 @@ use crate::engine::job::DeadRecord;
 use crate::folds::DeadLetterFold;
 use crate::store::checkpoint::{RowStatement, without_nul};
 
+/// Gives the rows of a table whose first column, an instant, lies in a range.
+pub(crate) type ReadRows<'a> =
+    dyn FnMut(&Table, Range<Micros>) -> Result<Vec<Row>, redb::Error> + 'a;
+
 /// A fold whose effects can be recomputed and compared.
 pub(crate) trait Audited: Fold<Rows: RowStatement> {
     /// The tables that it writes, besides [`DEAD_LETTER`], into which the engine puts its quarantine.
@@ -31,11 +35,10 @@ pub(crate) trait Audited: Fold<Rows: RowStatement> {
     /// The rows as they stand in the tables.
     fn writes(rows: Self::Rows, partition: i32) -> Vec<(&'static Table, Vec<Write>)>;
 
-    /// What the fold wants to see of its own past, from rows that `read` gives: those of a table whose first column, an instant,
-    /// lies in a range.
+    /// What the fold wants to see of its own past, from the rows that `read` gives.
     fn past(
         want: <Self::Rows as Rows>::Want,
-        read: &mut dyn FnMut(&Table, Range<Micros>) -> Result<Vec<Row>, redb::Error>,
+        read: &mut ReadRows<'_>,
     ) -> Result<<Self::Rows as Rows>::Past, redb::Error>;
 
     /// Which row stands for a value that left the live view.
@@ -197,10 +200,7 @@ impl Audited for MovementFold {
         ]
     }
 
-    fn past(
-        want: Want,
-        read: &mut dyn FnMut(&Table, Range<Micros>) -> Result<Vec<Row>, redb::Error>,
-    ) -> Result<Past, redb::Error> {
+    fn past(want: Want, read: &mut ReadRows<'_>) -> Result<Past, redb::Error> {
         let mut rows = MovementRows::default();
         for stretch in &want.stretches {
             let hours = stretch.from.floor(HOUR)..stretch.to;
@@ -246,10 +246,7 @@ impl Audited for DeadLetterFold {
         vec![(&DEAD_LETTER, letters.collect())]
     }
 
-    fn past(
-        (): (),
-        _: &mut dyn FnMut(&Table, Range<Micros>) -> Result<Vec<Row>, redb::Error>,
-    ) -> Result<(), redb::Error> {
+    fn past((): (), _: &mut ReadRows<'_>) -> Result<(), redb::Error> {
         Ok(())
     }
 }

@@ -148,7 +148,6 @@ impl Block {
 /// The coordinate as an integer, when it can be had back from it bit by bit.
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     reason = "what does not survive is stored as it is"
 )]
 fn units(metres: f64) -> Option<i64> {

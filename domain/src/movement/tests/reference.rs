@@ -91,19 +91,10 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
     };
     unique.sort_by_key(|event| (subject(event).1, event.event_time, event.key));
     unique.dedup_by_key(|event| (subject(event).1, event.event_time, event.key));
-    let mut answers = Answers::default();
-    let mut signs: Vec<Micros> = unique.iter().map(|event| event.event_time).collect();
-    signs.sort_unstable();
-    answers.up.extend(signs.iter().map(|at| at.floor(PANE)));
-    for pair in signs.windows(2) {
-        if pair[1] - pair[0] <= MovementConfig::default().silent_after {
-            let mut pane = pair[0].floor(PANE);
-            while pane < pair[1] {
-                answers.up.insert(pane);
-                pane = pane + PANE;
-            }
-        }
-    }
+    let mut answers = Answers {
+        up: covered(unique.iter().map(|event| event.event_time).collect()),
+        ..Answers::default()
+    };
     for traveler in unique.chunk_by(|a, b| subject(a).1 == subject(b).1) {
         for visit in traveler.chunk_by(|a, b| b.event_time - a.event_time <= idle_gap) {
             let (traveler_type, traveler, ..) = subject(&visit[0]);
@@ -156,6 +147,22 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
         }
     }
     answers
+}
+
+/// The panes in which a sensor that gave these signs is known to have been up.
+fn covered(mut signs: Vec<Micros>) -> BTreeSet<Micros> {
+    signs.sort_unstable();
+    let mut up: BTreeSet<Micros> = signs.iter().map(|at| at.floor(PANE)).collect();
+    for pair in signs.windows(2) {
+        if pair[1] - pair[0] <= MovementConfig::default().silent_after {
+            let mut pane = pair[0].floor(PANE);
+            while pane < pair[1] {
+                up.insert(pane);
+                pane = pane + PANE;
+            }
+        }
+    }
+    up
 }
 
 /// What happens between two samples.
