@@ -1,7 +1,7 @@
 //! Events that come after their sensor's watermark.
 //!
 //! They wait in the state until the next tick that is due, ten seconds of ticks after the last one, so that many of them are
-//! folded together. Then the fold asks for its own rows around them ([`Want`]), puts what it had let go of back into memory,
+//! folded together. Then the fold asks for its own rows around them ([`super::Want`]), puts what it had let go of back into memory,
 //! folds them like any other event, and lets go again ([`super::recall`]). So what they change is exactly what they would
 //! have changed in time. An event beyond the horizon (48 h), or in a visit that began long before it, is kept and changes
 //! nothing.
