@@ -47,14 +47,21 @@ pub async fn postgres(url: &str) -> anyhow::Result<PgConnection> {
 /// # Errors
 /// When Postgres does not answer.
 pub async fn ledger(url: &str, topic: &str) -> anyhow::Result<Offsets> {
+    let sql = "select partition, next_offset from ledger where topic = $1";
+    Ok(by_partition(url, sql, topic).await?.into_iter().collect())
+}
+
+/// Pairs of a partition and a number, for one topic.
+async fn by_partition(
+    url: &str,
+    sql: &'static str,
+    topic: &str,
+) -> anyhow::Result<Vec<(i32, i64)>> {
     let mut connection = postgres(url).await?;
-    let rows = sqlx::query("select partition, next_offset from ledger where topic = $1")
-        .bind(topic)
-        .fetch_all(&mut connection)
-        .await?;
+    let pairs = sqlx::query_as(sql).bind(topic);
+    let pairs = pairs.fetch_all(&mut connection).await?;
     connection.close().await?;
-    let row = |row: &sqlx::postgres::PgRow| (row.get::<i32, _>(0), row.get::<i64, _>(1));
-    Ok(rows.iter().map(row).collect())
+    Ok(pairs)
 }
 
 /// What the ledger accounts for in every partition, and the canaries in them.
@@ -90,14 +97,8 @@ pub async fn accounts(url: &str) -> anyhow::Result<(Vec<Account>, Vec<Flight>)> 
 /// # Errors
 /// When Postgres does not answer.
 pub async fn epochs(url: &str, topic: &str) -> anyhow::Result<Offsets> {
-    let mut connection = postgres(url).await?;
-    let rows = sqlx::query("select partition, epoch from ledger where topic = $1")
-        .bind(topic)
-        .fetch_all(&mut connection)
-        .await?;
-    connection.close().await?;
-    let row = |row: &sqlx::postgres::PgRow| (row.get::<i32, _>(0), row.get::<i64, _>(1));
-    Ok(rows.iter().map(row).collect())
+    let sql = "select partition, epoch from ledger where topic = $1";
+    Ok(by_partition(url, sql, topic).await?.into_iter().collect())
 }
 
 /// Where the records that a consumer put into quarantine stood.
@@ -105,15 +106,8 @@ pub async fn epochs(url: &str, topic: &str) -> anyhow::Result<Offsets> {
 /// # Errors
 /// When Postgres does not answer.
 pub async fn quarantined(url: &str, topic: &str) -> anyhow::Result<Vec<(i32, i64)>> {
-    let mut connection = postgres(url).await?;
     let sql = "select partition, record_offset from dead_letter where topic = $1";
-    let rows = sqlx::query(sql)
-        .bind(topic)
-        .fetch_all(&mut connection)
-        .await?;
-    connection.close().await?;
-    let place = |row: &sqlx::postgres::PgRow| (row.get(0), row.get(1));
-    Ok(rows.iter().map(place).collect())
+    by_partition(url, sql, topic).await
 }
 
 /// Runs statements, one after the other.

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coordinator_that_says_nothing_for_long_take_silence_once_each_time() {
+    fn a_coordinator_that_says_nothing_for_long_is_told_of_once_each_time() {
         let lifeline = Lifeline::default();
         for responses in 1..100 {
             lifeline.hear(responses);

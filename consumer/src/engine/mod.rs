@@ -1,6 +1,6 @@
 //! The engine: exactly-once effects for any fold.
 //!
-//! - `partition`, `job`, `delta`, `saving`, `work`, `conservation`, `stop`: every decision, without a client;
+//! - `partition`, `shown`, `job`, `delta`, `saving`, `work`, `conservation`, `stop`: every decision, without a client;
 //! - `owner`, `slot`: the partitions of one worker, taken over and handed back; `rebuild`: made again after a panic;
 //!   `amend`: shown rows of their own past;
 //! - `duties`: flushes and checkpoints under way;
@@ -21,6 +21,7 @@ pub(crate) mod partition;
 mod rebalance;
 mod rebuild;
 pub(crate) mod saving;
+mod shown;
 mod slot;
 pub(crate) mod standing;
 pub(crate) mod stop;

@@ -9,13 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::canary::Canaries;
 use domain::fold::{Fold, Outcome, Rows};
-use domain::live::LiveWrite;
 use domain::rejection::{Reason, Rejection};
 use domain::time::Micros;
 
 use super::conservation::Conservation;
 use super::delta::Delta;
-use super::job::{Checkpoint, DeadRecord, Flush, Generation, LedgerEntry, LogWrite};
+use super::job::{Checkpoint, DeadRecord, Flush, LedgerEntry, LogWrite};
+use super::shown::{Shown, Standpoint};
 
 /// A snapshot is due when the deltas since the last one are larger than it, and larger than this.
 const DELTA_BYTES_MIN: usize = 1 << 20;
@@ -56,28 +56,8 @@ pub(crate) struct Partition<F: Fold> {
     /// The fold has seen its own past since the last checkpoint. Folding the records once more would not give that, so the
     /// next checkpoint stores the whole state.
     amended: bool,
-    live: Live,
+    shown: Shown,
     newest_received: Option<Micros>,
-}
-
-/// What of the live view is known to stand in Redis.
-#[derive(Debug, Default)]
-struct Live {
-    /// The generation that this owner writes; `None` before the first flush.
-    generation: Option<Generation>,
-    counter: u64,
-    /// The next flush opens a new generation.
-    reseed: bool,
-    flushed: i64,
-    /// Whether open visits changed since they were shown.
-    visits_behind: bool,
-    /// Nothing is shown until the next checkpoint is saved.
-    is_held: bool,
-    /// Fields that are gone: not yet in a checkpoint, in the one under way, and ready to be taken out of Redis, because
-    /// Postgres has their rows.
-    gone_new: Vec<LiveWrite>,
-    gone_under_way: Vec<LiveWrite>,
-    gone_ready: Vec<LiveWrite>,
 }
 
 /// A state that was made from the ledger's database.
@@ -122,11 +102,7 @@ impl<F: Fold> Partition<F> {
             conservation: Conservation::new(restored.next, Canaries::default()),
             broken: false,
             amended: false,
-            live: Live {
-                reseed: true,
-                flushed: restored.next,
-                ..Live::default()
-            },
+            shown: Shown::unopened(restored.next),
             newest_received: None,
         }
     }
@@ -245,8 +221,7 @@ impl<F: Fold> Partition<F> {
             Ok(Some(more)) => Ok(Some(more)),
             Ok(None) => {
                 self.amended = true;
-                // Whoever is told of a revision reads its row.
-                self.live.is_held = true;
+                self.shown.hold();
                 Ok(None)
             }
             Err(panic) => {
@@ -273,9 +248,8 @@ impl<F: Fold> Partition<F> {
         });
         self.broken = false;
         self.amended = false;
-        self.live.is_held = false;
         self.poison.insert(poison);
-        self.live.reseed = true;
+        self.shown.begin_anew();
     }
 
     /// How many bytes of deltas the next snapshot would replace, if they have outgrown the last one: so the cost of
@@ -294,7 +268,7 @@ impl<F: Fold> Partition<F> {
         let delta = std::mem::replace(&mut self.delta, Delta::new(self.next));
         let whole = std::mem::take(&mut self.amended);
         let log = self.log_write(&delta, if whole { LogTurn::Snapshot } else { log });
-        self.live.gone_under_way.append(&mut self.live.gone_new);
+        self.shown.checkpoint_begins();
         Some(Checkpoint {
             partition: self.id,
             epoch: self.epoch,
@@ -322,57 +296,22 @@ impl<F: Fold> Partition<F> {
     /// The ledger is at `to`.
     pub(crate) fn checkpoint_saved(&mut self, to: i64) {
         self.saved = to;
-        self.live.is_held = false;
         self.conservation.saved();
         self.poison.retain(|offset| *offset >= to);
-        self.live.gone_ready.append(&mut self.live.gone_under_way);
+        self.shown.checkpoint_saved();
     }
 
     /// What is to be written to Redis; `None` when it is all there.
     pub(crate) fn begin_flush(&mut self, with_visits: bool) -> Option<Flush> {
-        let is_saved = self.is_saved();
-        let live = &mut self.live;
-        if self.broken || live.is_held {
+        if self.broken {
             return None;
         }
-        let idle = live.flushed == self.next && live.gone_ready.is_empty();
-        if !live.reseed && idle && !(with_visits && live.visits_behind) {
-            return None;
-        }
-        let reseeds = std::mem::take(&mut live.reseed);
-        let (writes, generation) = match &live.generation {
-            Some(generation) if !reseeds => {
-                let (mut gone, writes): (Vec<_>, Vec<_>) = self
-                    .fold
-                    .drain_live(with_visits)
-                    .into_iter()
-                    .partition(|write| write.value.is_none());
-                if is_saved {
-                    // Postgres has their rows already.
-                    live.gone_ready.append(&mut gone);
-                }
-                live.gone_new.append(&mut gone);
-                (
-                    writes
-                        .into_iter()
-                        .chain(std::mem::take(&mut live.gone_ready))
-                        .collect(),
-                    generation.clone(),
-                )
-            }
-            _ => {
-                // Whatever is gone is not in the new generation to begin with.
-                live.gone_ready.clear();
-                live.counter += 1;
-                let name = format!("{}-{}", self.epoch, live.counter);
-                let (seq, fields) = (0, 0);
-                let generation = Generation { name, seq, fields };
-                live.generation = Some(generation.clone());
-                (self.fold.all_live(), generation)
-            }
+        let at = Standpoint {
+            epoch: self.epoch,
+            next: self.next,
+            is_saved: self.is_saved(),
         };
-        live.flushed = self.next;
-        live.visits_behind = !with_visits && generation.seq > 0;
+        let (generation, writes) = self.shown.begin_flush(&mut self.fold, at, with_visits)?;
         Some(Flush {
             partition: self.id,
             epoch: self.epoch,
@@ -387,15 +326,12 @@ impl<F: Fold> Partition<F> {
 
     /// The flush stands in Redis as number `seq` of its generation, whose maps hold so many fields now.
     pub(crate) fn flush_done(&mut self, seq: u64, fields: u64) {
-        if let Some(generation) = &mut self.live.generation {
-            generation.seq = seq;
-            generation.fields = fields;
-        }
+        self.shown.flush_done(seq, fields);
     }
 
     /// The flush does not stand in Redis: the next one writes everything.
     pub(crate) fn flush_lost(&mut self) {
-        self.live.reseed = true;
+        self.shown.flush_lost();
     }
 }
 

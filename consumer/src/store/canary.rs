@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::canary::{Canaries, Flight, GATEWAYS_MAX};
 use domain::id::GatewayId;
-use domain::time::Micros;
 use sqlx::{Row, query};
 
 use super::ledger::Ledger;
+use super::pg_time::PgTime;
 
 /// How long a gateway that wrote nothing any more is kept.
 const KEPT_DAYS: i32 = 7;
@@ -22,7 +22,7 @@ pub(crate) async fn load(
              delete from canary
              where topic = $1 and partition = any($2) and written_at < now() - make_interval(days => $3)
          )
-         select partition, gateway, sequence, gaps, repeats, (extract(epoch from written_at) * 1000000)::bigint
+         select partition, gateway, sequence, gaps, repeats, written_at
          from canary
          where topic = $1 and partition = any($2) and written_at >= now() - make_interval(days => $3)
          order by partition, written_at desc",
@@ -41,7 +41,7 @@ pub(crate) async fn load(
             sequence: count(2)?,
             gaps: count(3)?,
             repeats: count(4)?,
-            written_at: Micros(row.try_get(5)?),
+            written_at: row.try_get::<PgTime, _>(5)?.0,
         };
         let of_partition = found.entry(row.try_get(0)?).or_default();
         if of_partition.len() < GATEWAYS_MAX {

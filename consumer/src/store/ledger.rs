@@ -255,11 +255,7 @@ pub(crate) fn still_ours<F>(
     ledger: &[(i32, LedgerEntry)],
 ) -> Result<Restored<F>, LoadError> {
     let partition = acquired.partition;
-    let as_acquired = LedgerEntry {
-        epoch: acquired.epoch,
-        next_offset: acquired.next_offset,
-    };
-    if ledger.contains(&(partition, as_acquired)) {
+    if ledger.contains(&(partition, LedgerEntry::from(&acquired))) {
         restored
     } else {
         Err(LoadError::Moved { partition })

@@ -7,7 +7,8 @@ use super::MovementConfig;
 use super::panes::Slot;
 use super::rows::{BlockRow, MovementRows, PaneRow};
 use super::sensor::{REPORT, Sensor, traveler_hash};
-use super::track::speed_between;
+use super::track::{Sample, speed_between};
+use crate::id::TravelerId;
 use crate::pane::PANE;
 use crate::quantity::Speed;
 use crate::time::{Micros, Span};
@@ -95,12 +96,11 @@ impl Sensor {
         let track = self.tracks[index as usize]
             .as_mut()
             .expect("a queued track exists");
-        let (kind, traveler, leaving) = (
-            track.traveler_type,
-            track.traveler.clone(),
-            &mut self.leaving,
-        );
-        if track.forget_before(horizon, |samples| leaving.add(kind, &traveler, samples)) {
+        let (kind, leaving) = (track.traveler_type, &mut self.leaving);
+        let archive = |traveler: &TravelerId, samples: &[Sample]| {
+            leaving.add(kind, traveler, samples);
+        };
+        if track.forget_before(horizon, archive) {
             // Look again when the next minute of samples, or the whole visit, may go.
             let last = track.visits.last().map_or(horizon, |visit| visit.last);
             track.expires_at = last.min(horizon + REPORT).max(horizon);

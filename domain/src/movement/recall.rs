@@ -338,12 +338,12 @@ impl Sensor {
         self.recalled.clear();
         let mut wholes: Vec<_> = wholes.into_iter().collect();
         wholes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        for ((kind, traveler), whole) in wholes {
+        for ((kind, _), whole) in wholes {
             let leaving = &mut self.leaving;
-            let archive = |samples: &[Sample]| {
+            let archive = |traveler: &TravelerId, samples: &[Sample]| {
                 let is_new = |sample: &&Sample| !whole.archived.contains(&(sample.at, sample.key));
                 let new: Vec<Sample> = samples.iter().filter(is_new).copied().collect();
-                leaving.add(kind, &traveler, &new);
+                leaving.add(kind, traveler, &new);
             };
             let track = self.tracks[whole.index as usize].as_mut();
             let track = track.expect("it was put together at the beginning");

@@ -363,7 +363,7 @@ impl Track {
     pub(super) fn forget_before(
         &mut self,
         horizon: Micros,
-        mut archive: impl FnMut(&[Sample]),
+        mut archive: impl FnMut(&TravelerId, &[Sample]),
     ) -> bool {
         let gone = self
             .visits
@@ -375,7 +375,7 @@ impl Track {
             self.visits.drain(..gone);
             self.sealed = None;
             let samples = self.samples.partition_point(|s| s.at <= last);
-            archive(&self.samples[..samples]);
+            archive(&self.traveler, &self.samples[..samples]);
             self.samples.drain(..samples);
         }
         let old = self.samples.partition_point(|s| s.at < horizon);
@@ -388,7 +388,7 @@ impl Track {
                 sealed.push(&pair[0], &pair[1]);
             }
             self.sealed = Some(sealed);
-            archive(&self.samples[..old - 1]);
+            archive(&self.traveler, &self.samples[..old - 1]);
             self.samples.drain(..old - 1);
         }
         if self.samples.capacity() > 2 * self.samples.len() + 16 {

@@ -1,10 +1,8 @@
 //! The real movement fold as a subject: one traveler at two sensors, in steps of five seconds.
 
-use domain::coverage::HOUR;
 use domain::envelope;
 use domain::event::{Body, Event, Position, TimeSource};
 use domain::event_key::EventKey;
-use domain::id::DeviceId;
 use domain::live::{PaneValue, pane_field, parse_pane_field};
 use domain::movement::{MovementConfig, MovementFold, MovementRows, Past, Want};
 use domain::pane::Pane;
@@ -130,30 +128,17 @@ impl Subject for MovementFold {
     }
 
     fn past(want: Want, rows: &Table) -> Past {
-        let within = |sensor: &DeviceId, at: Micros| {
-            let of_it = want.stretches.iter().filter(|s| s.sensor == *sensor);
-            of_it.into_iter().any(|stretch| stretch.contains(at))
-        };
-        let touched = |sensor: &DeviceId, hour: Micros| {
-            let mut of_it = want.stretches.iter().filter(|s| s.sensor == *sensor);
-            of_it.any(|stretch| hour < stretch.to && stretch.from < hour + HOUR)
-        };
-        let mut past = Past::default();
+        let mut known = MovementRows::default();
         for row in rows.values() {
             match row.kept.clone() {
-                Kept::Pane(key, row) if within(&key.sensor, key.start) => {
-                    past.panes.push((key, row));
-                }
-                Kept::Visit(key, row) if within(&key.sensor, key.entered_at) => {
-                    past.visits.push((key, row));
-                }
-                Kept::Up(key, row) if touched(&key.0, key.1) => past.up.push((key, row)),
-                Kept::Block(row) if touched(&row.sensor, row.hour) => past.blocks.push(row),
-                _ => {}
+                Kept::Pane(key, row) => drop(known.panes.insert(key, row)),
+                Kept::Visit(key, row) => drop(known.visits.insert(key, Some(row))),
+                Kept::Up(key, row) => drop(known.up.insert(key, row)),
+                Kept::Block(row) => known.blocks.push(row),
+                Kept::Nothing => {}
             }
         }
-        past.want = want;
-        past
+        Past::of(&known, want)
     }
 
     fn pane(field: &[u8], value: &[u8]) -> (Key, Row) {

@@ -23,6 +23,19 @@ struct Stretches {
     from_hour: Vec<PgTime>,
 }
 
+impl Stretches {
+    /// Runs a query whose parameters are sensors, where each stretch begins, and where it ends.
+    async fn read(
+        &self,
+        connection: &mut PgConnection,
+        sql: &'static str,
+        from: &[PgTime],
+    ) -> sqlx::Result<Vec<PgRow>> {
+        let bound = query(sql).bind(&self.sensors).bind(from).bind(&self.to);
+        bound.fetch_all(connection).await
+    }
+}
+
 /// Reads the rows of `want`.
 pub(super) async fn recall(connection: &mut PgConnection, want: Want) -> sqlx::Result<Past> {
     let stretches = Stretches {
@@ -48,18 +61,14 @@ async fn blocks(
     connection: &mut PgConnection,
     stretches: &Stretches,
 ) -> sqlx::Result<Vec<BlockRow>> {
-    let rows = query(
-        "select sample_block.hour_at, sample_block.sensor, part, blob
+    let sql = "select sample_block.hour_at, sample_block.sensor, part, blob
         from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as stretch (sensor, from_at, to_at)
         join sample_block on sample_block.sensor = stretch.sensor
             and hour_at >= stretch.from_at
-            and hour_at < stretch.to_at",
-    )
-    .bind(&stretches.sensors)
-    .bind(&stretches.from_hour)
-    .bind(&stretches.to)
-    .fetch_all(connection)
-    .await?;
+            and hour_at < stretch.to_at";
+    let rows = stretches
+        .read(connection, sql, &stretches.from_hour)
+        .await?;
     let mut seen = HashSet::new();
     let mut blocks = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -81,19 +90,13 @@ async fn panes(
     connection: &mut PgConnection,
     stretches: &Stretches,
 ) -> sqlx::Result<Vec<(PaneKey, PaneRow)>> {
-    let rows = query(
-        "select start_at, pane.sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max, sketch,
+    let sql = "select start_at, pane.sensor, traveler_type, entered, present, speed_n, speed_sum, speed_min, speed_max, sketch,
             changed_offset, revision, revised
         from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as stretch (sensor, from_at, to_at)
         join pane on pane.sensor = stretch.sensor
             and start_at >= stretch.from_at
-            and start_at < stretch.to_at",
-    )
-    .bind(&stretches.sensors)
-    .bind(&stretches.from)
-    .bind(&stretches.to)
-    .fetch_all(connection)
-    .await?;
+            and start_at < stretch.to_at";
+    let rows = stretches.read(connection, sql, &stretches.from).await?;
     rows.iter().map(pane).collect()
 }
 
@@ -132,19 +135,13 @@ async fn visits(
     connection: &mut PgConnection,
     stretches: &Stretches,
 ) -> sqlx::Result<Vec<(VisitKey, VisitRow)>> {
-    let rows = query(
-        "select entered_at, visit.sensor, traveler_id, traveler_type, left_at, samples, distance, speed_n, speed_sum,
+    let sql = "select entered_at, visit.sensor, traveler_id, traveler_type, left_at, samples, distance, speed_n, speed_sum,
             speed_min, speed_max, revision, revised
         from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as stretch (sensor, from_at, to_at)
         join visit on visit.sensor = stretch.sensor
             and entered_at >= stretch.from_at
-            and entered_at < stretch.to_at",
-    )
-    .bind(&stretches.sensors)
-    .bind(&stretches.from)
-    .bind(&stretches.to)
-    .fetch_all(connection)
-    .await?;
+            and entered_at < stretch.to_at";
+    let rows = stretches.read(connection, sql, &stretches.from).await?;
     rows.iter().map(visit).collect()
 }
 
@@ -173,18 +170,14 @@ async fn up(
     connection: &mut PgConnection,
     stretches: &Stretches,
 ) -> sqlx::Result<Vec<((DeviceId, Micros), UpRow)>> {
-    let rows = query(
-        "select hour_at, sensor_up.sensor, up
+    let sql = "select hour_at, sensor_up.sensor, up
         from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as stretch (sensor, from_at, to_at)
         join sensor_up on sensor_up.sensor = stretch.sensor
             and hour_at >= stretch.from_at
-            and hour_at < stretch.to_at",
-    )
-    .bind(&stretches.sensors)
-    .bind(&stretches.from_hour)
-    .bind(&stretches.to)
-    .fetch_all(connection)
-    .await?;
+            and hour_at < stretch.to_at";
+    let rows = stretches
+        .read(connection, sql, &stretches.from_hour)
+        .await?;
     let read = |row: &PgRow| {
         let bits: Vec<u8> = row.try_get(2)?;
         let wrong_length = |_| sqlx::Error::ColumnDecode {
