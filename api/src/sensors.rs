@@ -30,7 +30,7 @@ const WAITED_FOR: Span = Span::from_secs(3600);
 /// When a sensor is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rhythm {
-    /// After its last sign of life it speaks for so long, as its coverage has it.
+    /// After its last sign of life it speaks for so long, as its coverage has it; longer when longer silences are usual for it.
     pub silent_after: Span,
     /// It is late for so long, and offline then.
     pub offline_after: Span,
@@ -155,6 +155,16 @@ impl Heard {
             .filter(|live| live.clock_us >= self.clock.0)
     }
 
+    /// Its own rhythm, when that is slower than `rhythm`: twice its usual silence, and five times.
+    #[must_use]
+    pub fn rhythm(&self, rhythm: Rhythm) -> Rhythm {
+        let usual = self.live.as_ref().map_or(0, |live| live.usual_silence_us);
+        Rhythm {
+            silent_after: rhythm.silent_after.max(Span(usual)),
+            offline_after: rhythm.offline_after.max(Span(usual / 2 * 5)),
+        }
+    }
+
     /// Visits that went on when the sensor spoke last, of the traveler types that `wanted` takes.
     #[must_use]
     pub fn present(&self, wanted: impl Fn(&str) -> bool) -> u64 {
@@ -184,6 +194,7 @@ impl KnownSensor {
             return SensorState::Unknown;
         };
         let silence = now - heard.last_received;
+        let rhythm = heard.rhythm(rhythm);
         if heard.said_goodbye {
             SensorState::Offline
         } else if silence <= rhythm.silent_after {
@@ -198,7 +209,7 @@ impl KnownSensor {
     /// From its first to its last sign of life, for one that nobody registered: its silence before and after says nothing.
     /// `None` for a registered sensor, which is expected to speak at any time.
     #[must_use]
-    pub fn expected_within(&self) -> Option<Range<Micros>> {
+    pub fn expected_within(&self, now: Micros, rhythm: Rhythm) -> Option<Range<Micros>> {
         if self.is_registered {
             return None;
         }
@@ -211,7 +222,10 @@ impl KnownSensor {
         let covered = heard
             .newest_live()
             .and_then(|live| up_panes(live, last).last());
-        Some(first.floor(PANE)..covered.map_or(last, |pane| pane.max(last)) + PANE)
+        let is_awaited = now - heard.last_event <= heard.rhythm(rhythm).silent_after;
+        let awaited = is_awaited.then(|| now.floor(PANE));
+        let end = covered.into_iter().chain(awaited).fold(last, Micros::max);
+        Some(first.floor(PANE)..end + PANE)
     }
 
     /// Whether it was never registered and has not spoken for so long that nobody waits for it, when the newest sign of any

@@ -4,6 +4,11 @@
 //! between two signs that are at most `silent_after` apart and the earlier one did not say `offline`. What follows the
 //! last sign is covered only as long as the silence is shorter than that: a sensor that died is not called alive in
 //! hindsight. The answer depends on the set of signs, not on the order of their arrival.
+//!
+//! That is what is written down. A sensor that speaks every five minutes by nature is not down in between: [`rhythm`] says
+//! which longer silences are usual for a sensor, from what is written down, whenever somebody looks.
+
+pub mod rhythm;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +18,37 @@ use crate::time::{Micros, Span};
 /// One hour, the slot of a bitmap.
 pub const HOUR: Span = Span::from_secs(3600);
 
-/// Bytes of an hour's bitmap: 360 panes.
-pub const HOUR_BYTES: usize = 45;
+/// Bytes of an hour's 360 panes.
+pub const UP_BYTES: usize = 45;
 
-/// Bit i (least significant first) is the pane `hour + i × 10 s`.
+/// Bytes of an hour: the panes that are covered, and those that ended with a goodbye.
+pub const HOUR_BYTES: usize = 2 * UP_BYTES;
+
+/// Bit i (least significant first) is the pane `hour + i × 10 s`: whether it is covered. Bit 360 + i: whether the sensor's last
+/// word in it was that it goes away.
 pub type HourBits = [u8; HOUR_BYTES];
+
+/// An hour as it is stored: without the goodbyes when there is none.
+#[must_use]
+pub fn stored(bits: &HourBits) -> &[u8] {
+    let (up, goodbyes) = bits.split_at(UP_BYTES);
+    if goodbyes.iter().all(|byte| *byte == 0) {
+        up
+    } else {
+        bits
+    }
+}
+
+/// The hour that [`stored`] gave; `None` when the bytes are none.
+#[must_use]
+pub fn from_stored(bytes: &[u8]) -> Option<HourBits> {
+    if bytes.len() != UP_BYTES && bytes.len() != HOUR_BYTES {
+        return None;
+    }
+    let mut bits = [0; HOUR_BYTES];
+    bits[..bytes.len()].copy_from_slice(bytes);
+    Some(bits)
+}
 
 /// The signs of life of one sensor within the horizon, and the bitmaps of the hours that they touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +59,8 @@ pub struct Coverage {
     pub(crate) hours: BTreeMap<Micros, HourBits>,
     /// Hours that changed since [`Coverage::drain`].
     pub(crate) changed: BTreeSet<Micros>,
+    /// What [`Coverage::usual_silence`] found, while no bit has changed.
+    usual: Option<Span>,
 }
 
 /// The signs of life in one pane.
@@ -64,7 +97,8 @@ impl Coverage {
                     offline_at: (!online).then_some(at),
                 },
             );
-            self.set(pane, true);
+            self.set(pane, 0, true);
+            self.set(pane, UP_BYTES, !online);
             self.refill_around(pane, silent_after);
             return;
         };
@@ -73,6 +107,7 @@ impl Coverage {
         let after = (known.first, known.last, known.ends_online());
         // Within a pane the edges only move closer to their neighbours, so nothing is refilled unless one of them moved.
         if before != after {
+            self.set(pane, UP_BYTES, !after.2);
             self.refill_around(pane, silent_after);
         }
     }
@@ -123,16 +158,18 @@ impl Coverage {
         }
         let mut pane = from + PANE;
         while pane < to {
-            self.set(pane, covered);
+            self.set(pane, 0, covered);
             pane = pane + PANE;
         }
     }
 
-    fn set(&mut self, pane: Micros, up: bool) {
+    /// Sets the bit of `pane` among those that begin `from` bytes into its hour.
+    fn set(&mut self, pane: Micros, from: usize, is_set: bool) {
         let hour = pane.floor(HOUR);
         let bits = self.hours.entry(hour).or_insert([0; HOUR_BYTES]);
-        if set_bit(bits, pane - hour, up) {
+        if set_bit(&mut bits[from..], pane - hour, is_set) {
             self.changed.insert(hour);
+            self.usual = None;
         }
     }
 
@@ -172,14 +209,26 @@ impl Coverage {
         self.signs.last_key_value().map(|(_, sign)| sign.last)
     }
 
-    /// Forgets what no sign at or after `watermark` can change.
+    /// The longest silence after the last sign that is usual ([`rhythm::usual_after`]), when it is longer than `silent_after`.
+    pub fn usual_silence(&mut self, silent_after: Span) -> Option<Span> {
+        let usual = self.usual.unwrap_or_else(|| {
+            let hours = self.hours.iter().map(|(hour, bits)| (*hour, &bits[..]));
+            let runs = rhythm::runs(hours);
+            let last = self.last_sign();
+            last.map_or(Span(0), |last| rhythm::usual_after(&runs, last))
+        });
+        self.usual = Some(usual);
+        (usual > silent_after).then_some(usual)
+    }
+
+    /// Forgets what no sign at or after `watermark` can change, and what [`Coverage::usual_silence`] does not look at.
     pub fn forget_before(&mut self, watermark: Micros, silent_after: Span) {
         let keep_from = (watermark - silent_after).floor(PANE);
         if let Some((&last, _)) = self.signs.last_key_value() {
             let keep_from = keep_from.min(last);
             self.signs = self.signs.split_off(&keep_from);
         }
-        let oldest = (keep_from - PANE).floor(HOUR);
+        let oldest = (keep_from - PANE - rhythm::LOOK_BACK).floor(HOUR);
         let changed = &self.changed;
         self.hours
             .retain(|hour, _| *hour >= oldest || changed.contains(hour));
@@ -187,7 +236,7 @@ impl Coverage {
 }
 
 /// Sets the bit of the pane that starts `into` the hour; says whether it changed.
-fn set_bit(bits: &mut HourBits, into: Span, up: bool) -> bool {
+fn set_bit(bits: &mut [u8], into: Span, up: bool) -> bool {
     let index = usize::try_from(into.0 / PANE.0).expect("a pane lies inside its hour");
     let (byte, mask) = (index / 8, 1 << (index % 8));
     let before = bits[byte];

@@ -194,6 +194,10 @@ pub struct SensorValue {
     /// Open visits by traveler type when the sensor spoke last: the people that it measured.
     #[prost(message, repeated, tag = "8")]
     pub last_known: Vec<OpenCount>,
+    /// The longest silence after its last sign that is usual for it, µs; zero when none is that a sensor which speaks all the
+    /// time would not be forgiven ([`crate::coverage::rhythm`]).
+    #[prost(int64, tag = "9")]
+    pub usual_silence_us: i64,
 }
 
 /// Open visits of one traveler type.
@@ -207,7 +211,7 @@ pub struct OpenCount {
     pub n: u32,
 }
 
-/// One hour of knowing whether a sensor was up: bit i (least significant first) is the pane `hour + i × 10 s`.
+/// One hour of knowing whether a sensor was up, as [`crate::coverage::stored`] has it.
 #[derive(Clone, PartialEq, Message)]
 pub struct UpHour {
     /// Start of the hour, µs since 1970.

@@ -206,6 +206,7 @@ export class Campus {
         watermark: at,
         state,
         present: this.visitors(row.id, null, now),
+        silent_after_s: 60,
       };
     });
   }

@@ -159,6 +159,7 @@ test('the search of the filter finds zones and sensors, and what belongs to none
     watermark: null,
     state: 'online' as const,
     present: 0,
+    silent_after_s: 60,
   });
   const zones = [{ id: 'lib', name: 'Library', capacity: 1, sensors: ['a'] }];
   const sensors = [sensor('a', 'lib'), sensor('b', 'lib'), sensor('x', null), sensor('y', 'gone')];

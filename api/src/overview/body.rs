@@ -98,7 +98,7 @@ pub enum ZoneState {
     NoData,
 }
 
-/// A sensor that does not speak: its last sign of life is older than `silent_after_s` of `/site`.
+/// A sensor that does not speak: its last sign of life is older than its `silent_after_s`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SilentSensor {
     /// Its id.

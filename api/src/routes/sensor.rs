@@ -120,15 +120,18 @@ pub struct Sensor {
     /// People it sees: visits that go on, or that went on when it spoke last.
     #[schema(example = 12)]
     pub present: u64,
+    /// How long it may be silent and still count as up: that of `/site`, or twice its usual silence when that is longer.
+    #[schema(example = 60)]
+    pub silent_after_s: u64,
 }
 
 /// Whether a sensor speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SensorState {
-    /// It speaks: its last sign of life is at most `silent_after_s` of `/site` old, so it is covered and counted.
+    /// It speaks: its last sign of life is at most `silent_after_s` old, so it is covered and counted.
     Online,
-    /// It is silent: its last sign is at most five heartbeats old. It is not counted any more.
+    /// It is silent: its last sign is at most five heartbeats, or five of its usual silences, old. It is not counted any more.
     Late,
     /// Its last sign is older than that, or it said that it goes away.
     Offline,
@@ -168,7 +171,7 @@ pub struct SensorPage {
     responses((status = OK, description = "A page of sensors, by id", body = SensorPage, example = json!({"items": [{
         "id": "ent-1", "name": "Main entrance, door 1", "kind": "movement", "zone": "entrance", "registered": true,
         "last_seen": "2026-11-24T11:20:12.5+00:00", "watermark": "2026-11-24T11:00:12.5+00:00", "state": "online",
-        "present": 12
+        "present": 12, "silent_after_s": 60
     }], "next_cursor": null})), Refusals)
 )]
 pub async fn list(
@@ -199,7 +202,7 @@ pub async fn list(
     responses((status = OK, description = "The sensor", body = Sensor, example = json!({
         "id": "ent-1", "name": "Main entrance, door 1", "kind": "movement", "zone": "entrance", "registered": true,
         "last_seen": "2026-11-24T11:20:12.5+00:00", "watermark": "2026-11-24T11:00:12.5+00:00", "state": "online",
-        "present": 12
+        "present": 12, "silent_after_s": 60
     })), Missing, Refusals)
 )]
 pub async fn show(
@@ -223,6 +226,8 @@ fn sensor(app: &App, moment: &Moment, id: &DeviceId) -> Sensor {
     let device = moment.catalog.devices.get(id);
     let heard = known.heard.as_ref();
     let stamp = |at: Micros| Stamp::new(at, &moment.catalog.tz);
+    let rhythm = app.settings.rhythm;
+    let rhythm = heard.map_or(rhythm, |heard| heard.rhythm(rhythm));
     Sensor {
         id: id.0.clone(),
         name: device.map_or_else(|| id.0.clone(), |device| device.name.clone()),
@@ -233,5 +238,6 @@ fn sensor(app: &App, moment: &Moment, id: &DeviceId) -> Sensor {
         watermark: heard.map(|heard| stamp(heard.watermark)),
         state: known.state(moment.now, app.settings.rhythm),
         present: heard.map_or(0, |heard| heard.present(|_| true)),
+        silent_after_s: rhythm.silent_after.0.unsigned_abs() / 1_000_000,
     }
 }

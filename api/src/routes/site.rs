@@ -45,7 +45,7 @@ pub struct Site {
     /// How often a sensor is expected to give a sign of life, in seconds.
     #[schema(example = 30)]
     pub heartbeat_s: u64,
-    /// A sensor that is silent for longer is not covered, in seconds.
+    /// A sensor that is silent for longer is not covered, unless longer silences are usual for it, in seconds.
     #[schema(example = 60)]
     pub silent_after_s: u64,
     /// How late an event may be and still change a number, in seconds.

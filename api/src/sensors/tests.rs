@@ -54,6 +54,7 @@ fn live(last_event: i64, declared: &str, up_panes: &[usize]) -> Heard {
         ],
         up: vec![UpHour { hour_us: 0, bits }],
         declared: declared.into(),
+        usual_silence_us: 0,
     };
     Heard::from_live(Arc::new(value), None)
 }
@@ -135,14 +136,17 @@ fn a_sensor_that_nobody_registered_is_expected_between_its_signs_and_forgotten_a
         first_sign: Some(at(500)),
         ..heard(1005, 1005, 0)
     };
-    assert_eq!(stray.expected_within(), Some(at(500)..at(1010)));
+    assert_eq!(
+        stray.expected_within(at(2000), RHYTHM),
+        Some(at(500)..at(1010))
+    );
     assert!(!stray.is_forgotten(at(4605)));
     assert!(stray.is_forgotten(at(4606)));
     let registered = KnownSensor {
         is_registered: true,
         ..stray
     };
-    assert_eq!(registered.expected_within(), None);
+    assert_eq!(registered.expected_within(at(2000), RHYTHM), None);
     assert!(!registered.is_forgotten(at(4606)));
 }
 

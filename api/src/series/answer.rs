@@ -158,7 +158,7 @@ impl Columns<'_> {
     fn expected(&self, sensor: Option<&str>) -> Expected {
         let mut expected = Expected::default();
         for sensor in self.chosen(sensor) {
-            match sensor.expected_within() {
+            match sensor.expected_within(self.moment.now, self.settings.rhythm) {
                 Some(range) => expected.within.push(range),
                 None => expected.always += 1,
             }

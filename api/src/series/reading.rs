@@ -196,6 +196,9 @@ impl Reading {
                 self.uptime_of(id).forget_after(id, last);
             }
         }
+        for uptime in self.uptime.values_mut() {
+            uptime.settle(|id| Some(sensors.get(id)?.heard.as_ref()?.last_event));
+        }
     }
 
     fn put_hour(&mut self, sensor: &DeviceId, hour: Micros, bits: &[u8]) {

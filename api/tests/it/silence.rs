@@ -61,3 +61,43 @@ async fn a_sensor_that_died_is_silent_by_one_rule_and_never_counts_nobody() {
     }
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sensor_with_a_slow_heartbeat_speaks_by_its_own_rhythm() {
+    let world = World::new("2026-03-02T10:00:00Z").await;
+    let start = world.now();
+    let mut owner = world.owner(3).await;
+    let api = world.api(&[]).await;
+    // A heartbeat every five minutes for half an hour: after three silences the rhythm is known. Then it is dead.
+    for second in (0..=2600).step_by(10) {
+        world.clock.set(start + seconds(second));
+        owner.tick(world.now());
+        if second % 300 == 0 && second <= 1800 {
+            owner.status("lib-1", DeviceState::Heartbeat, world.now());
+        }
+        owner.flush().await;
+        if second % 100 != 50 || second < 900 {
+            continue;
+        }
+        api.caught_up(&owner).await;
+        let what = format!("after {second} s");
+        // Silent for 580 s at most: twice 290.
+        let speaks = second <= 1800 + 580;
+        let says = says_it_speaks(&api, "lib-1", "lib").await;
+        assert_eq!(says, [speaks; 4], "{what}");
+    }
+    let known = api.ok("/api/v1/sensors/lib-1").await;
+    assert_eq!(known["silent_after_s"], 580);
+    let series =
+        "/api/v1/series?sensor=lib-1&start=2026-03-02T10:00:00Z&end=2026-03-02T10:40:00Z&step=5m";
+    let series = api.ok(series).await;
+    let panes: Vec<f64> = series["series"][0]["coverage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|share| (share.as_f64().unwrap() * 30.0).round())
+        .collect();
+    // The first three silences show what is usual; the one that does not end is none.
+    assert_eq!(panes, [1.0, 1.0, 1.0, 30.0, 30.0, 30.0, 1.0, 0.0]);
+    api.stop().await;
+}

@@ -60,8 +60,10 @@ pub(super) const CLEAN_GAP: Duration = Duration::from_secs(5);
 pub(super) const LEAVE: Duration = Duration::from_secs(10);
 /// Longer than what lies between a flush and the look at it.
 const SEEN: Duration = Duration::from_millis(400);
-/// Longer than the interval of checkpoints: what was fetched is in Postgres then.
-const CHECKPOINTED: Duration = Duration::from_millis(1200);
+/// The interval of checkpoints.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
+/// What was fetched is in Postgres long before, also on a busy machine.
+const CHECKPOINTED: Duration = Duration::from_secs(5);
 
 /// A Kafka that is gone takes no commit, while Postgres takes the checkpoint of what was fetched. Who is killed then has crashed
 /// between the two, each time and without a failpoint in the product. A frozen Kafka would not do: a commit that was sent to it
@@ -72,9 +74,8 @@ fn crash_before_commit<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyho
             sleep(Duration::from_millis(scene.random.random_range(1500..3000))).await;
             let victim = ["consumer-0", "consumer-1"][time % 2];
             scene.kill("kafka").await?;
-            sleep(CHECKPOINTED).await;
+            let ledger = next_checkpoint(scene.site.postgres()).await?;
             scene.kill(victim).await?;
-            let ledger = store::ledger(scene.site.postgres(), SENSOR_MOVEMENTS).await?;
             scene.note("start kafka");
             scene.site.launch_or_start("kafka").await?;
             let since = Instant::now();
@@ -89,6 +90,21 @@ fn crash_before_commit<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyho
         Ok(())
     }
     .boxed_local()
+}
+
+/// Waits until the ledger has moved on: the commit that follows this checkpoint can reach nobody.
+async fn next_checkpoint(postgres: &str) -> anyhow::Result<crate::log::Offsets> {
+    let since = Instant::now();
+    let before = store::ledger(postgres, SENSOR_MOVEMENTS).await?;
+    loop {
+        sleep(Duration::from_millis(20)).await;
+        let ledger = store::ledger(postgres, SENSOR_MOVEMENTS).await?;
+        if ledger != before || since.elapsed() > CHECKPOINTED {
+            // The other consumer has had its turn as well then.
+            sleep(CHECKPOINT_EVERY).await;
+            return store::ledger(postgres, SENSOR_MOVEMENTS).await;
+        }
+    }
 }
 
 /// How many partitions the ledger has beyond what is committed to Kafka.

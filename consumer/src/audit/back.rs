@@ -1,7 +1,7 @@
 //! Rows of the movement fold back from cells, for events that come late. `None` for a row of another form, which the audit itself
 //! never writes.
 
-use domain::coverage::HourBits;
+use domain::coverage::from_stored;
 use domain::id::DeviceId;
 use domain::movement::{BlockRow, PaneRow, UpRow, VisitKey, VisitRow};
 use domain::pane::{Pane, PaneKey, SpeedStats};
@@ -112,7 +112,7 @@ pub(super) fn visit(row: &Row) -> Option<(VisitKey, VisitRow)> {
 pub(super) fn up(row: &Row) -> Option<((DeviceId, Micros), UpRow)> {
     let mut cells = Cells(row.0.iter());
     let (hour, sensor) = (cells.time()?, cells.text()?);
-    let bits: HourBits = cells.bytes()?.try_into().ok()?;
+    let bits = from_stored(&cells.bytes()?)?;
     Some(((sensor.into(), hour), UpRow { bits }))
 }
 

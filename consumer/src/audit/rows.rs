@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use domain::coverage::HOUR;
+use domain::coverage::{HOUR, stored};
 use domain::dead_letter::DeadLetter;
 use domain::fold::{Fold, Rows};
 use domain::live::{LiveMap, parse_pane_field};
@@ -180,7 +180,7 @@ impl Audited for MovementFold {
             .iter()
             .map(|(key, row)| Write::Put(pane(key, row)));
         let up = rows.up.into_iter().map(|((sensor, hour), row)| {
-            let bits = Cell::Bytes(row.bits.to_vec());
+            let bits = Cell::Bytes(stored(&row.bits).to_vec());
             Write::Put(Row(vec![Cell::Time(hour), text(&sensor.0), bits]))
         });
         let sensors = rows.sensors.into_iter().map(|(sensor, row)| {

@@ -2,6 +2,7 @@
 
 mod past;
 
+use domain::coverage::stored;
 use domain::id::DeviceId;
 use domain::movement::{
     BlockRow, LateRow, MovementRows, PaneRow, Past, SensorRow, UpRow, VisitKey, VisitRow, Want,
@@ -299,7 +300,7 @@ fn bind_up(
     column(arguments, rows, |(_, (sensor, _), _)| {
         without_nul(&sensor.0)
     })?;
-    column(arguments, rows, |(.., row)| row.bits.to_vec())
+    column(arguments, rows, |(.., row)| stored(&row.bits).to_vec())
 }
 
 fn bind_sensors(

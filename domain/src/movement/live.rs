@@ -6,6 +6,7 @@ use super::MovementConfig;
 use super::panes::Slot;
 use super::sensor::Sensor;
 use super::track::{Phase, Track, Visit};
+use crate::coverage::stored;
 use crate::live::{
     LiveMap, LiveWrite, OpenCount, PaneValue, SensorValue, UpHour, VisitValue, VisitsValue,
     pane_field,
@@ -75,8 +76,9 @@ impl Sensor {
         }
     }
 
-    fn sensor_write(&self, config: &MovementConfig) -> LiveWrite {
+    fn sensor_write(&mut self, config: &MovementConfig) -> LiveWrite {
         let up = self.coverage.live(self.clock, config.silent_after);
+        let usual = self.coverage.usual_silence(config.silent_after);
         let value = SensorValue {
             last_event_us: self.last_event.0,
             last_received_us: self.last_received.0,
@@ -87,7 +89,7 @@ impl Sensor {
                 .into_iter()
                 .map(|(hour, bits)| UpHour {
                     hour_us: hour.0,
-                    bits: bits.to_vec(),
+                    bits: stored(&bits).to_vec(),
                 })
                 .collect(),
             declared: self
@@ -98,6 +100,7 @@ impl Sensor {
             } else {
                 &self.last_known
             }),
+            usual_silence_us: usual.map_or(0, |usual| usual.0),
         };
         LiveWrite {
             map: LiveMap::Sensors,

@@ -55,7 +55,7 @@ pub struct MovementConfig {
     pub lateness: Span,
     /// How long after its end a pane settles, so that its row is written.
     pub settle: Span,
-    /// A longer silence of a sensor is not covered.
+    /// A longer silence of a sensor is not covered, unless it is usual ([`crate::coverage::rhythm`]).
     pub silent_after: Span,
     /// Ticks make everything final that is older than this, even at a sensor that never returns.
     pub amend_horizon: Span,
@@ -94,7 +94,7 @@ pub struct MovementFold {
 impl Fold for MovementFold {
     const NAME: &'static str = "movement";
     const TOPIC: &'static str = topic::SENSOR_MOVEMENTS;
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     type Config = MovementConfig;
     type Record = Event;
     type Rows = MovementRows;

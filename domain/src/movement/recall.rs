@@ -246,10 +246,12 @@ impl Sensor {
         let horizon = self.horizon(config) + config.idle_gap;
         for ((kind, traveler), samples) in &recalled.samples {
             let type_index = self.type_index(kind);
-            if wholes.contains_key(&(type_index, traveler.clone())) {
-                continue;
-            }
-            let mut run = samples.clone();
+            let mut run = match wholes.get(&(type_index, traveler.clone())) {
+                None => samples.clone(),
+                // The guest has them; what it lacks is its last step into memory, which no late event changes.
+                Some(whole) if whole.is_guest => samples.last().copied().into_iter().collect(),
+                Some(_) => continue,
+            };
             // The step from the last sample that was forgotten to the first in memory counts too.
             let known = self.known_track(traveler, type_index);
             if let Some(track) = known.and_then(|index| self.tracks[index as usize].as_ref()) {

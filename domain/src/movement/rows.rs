@@ -78,7 +78,7 @@ pub struct PaneRow {
 /// An hour of coverage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpRow {
-    /// The covered panes.
+    /// The covered panes, and the goodbyes.
     pub bits: HourBits,
 }
 

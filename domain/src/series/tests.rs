@@ -259,3 +259,48 @@ fn an_uneven_pair_of_panes_never_makes_a_count_negative() {
     let grid = Grid::over(at(0)..at(10), PANE, PANE);
     assert_eq!(strip.totals(&grid, false)[0].exits, 0);
 }
+
+/// A heartbeat every five minutes, hour by hour as it is stored, the present silence and what comes of it.
+#[test]
+#[expect(clippy::cast_possible_truncation, reason = "at most 30 panes")]
+fn usual_silences_are_covered_and_the_present_one_while_it_lasts() {
+    let sensor = DeviceId::from("s1");
+    let mut uptime = Uptime::default();
+    for hour in 0..2 {
+        let mut bits = [0; 45];
+        for pane in (0..360_usize).step_by(30) {
+            bits[pane / 8] |= 1 << (pane % 8);
+        }
+        uptime.put(&sensor, at(hour * 3600), &bits);
+    }
+    let last = at(7200 - 300);
+    uptime.settle(|_| Some(last));
+    let minutes = Span::from_secs(300);
+    let grid = Grid::over(at(0)..at(7200 + 1200), minutes, minutes);
+    let expected = Expected {
+        always: 1,
+        within: Vec::new(),
+    };
+    let panes = |uptime: &Uptime, now| -> Vec<i64> {
+        let shares = uptime.coverage(&grid, &expected, now);
+        shares
+            .into_iter()
+            .map(|share| (share * 30.0).round() as i64)
+            .collect()
+    };
+    // While the silence after the last word is a usual one, it is covered; the pane of now counts alone.
+    let now = panes(&uptime, last + Span::from_secs(580));
+    assert_eq!(now[..4], [1, 1, 1, 30]);
+    assert_eq!(now[22..], [30, 30, 30, 0, 0, 0]);
+    // Then it was dead since its last word.
+    let later = panes(&uptime, last + Span::from_secs(581));
+    assert_eq!(later[..22], now[..22]);
+    assert_eq!(later[22..], [30, 1, 0, 0, 0, 0]);
+    // It comes back within half an hour, and was silent for too long.
+    uptime.put(&sensor, at(7200), &[0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    uptime.settle(|_| Some(at(7200 + 640)));
+    let back = panes(&uptime, at(7200 + 1200));
+    assert_eq!(back[22..], [30, 1, 0, 0, 26, 30]);
+    let gone_again = panes(&uptime, at(7200 + 640 + 581));
+    assert_eq!(gone_again[22..], [30, 1, 0, 0, 1, 0]);
+}

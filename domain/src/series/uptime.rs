@@ -1,10 +1,11 @@
 //! When the sensors of a series were up, and what share of each window that makes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::{Bound, Range};
 
 use super::Grid;
-use crate::coverage::{HOUR, HOUR_BYTES, HourBits};
+use crate::coverage::rhythm::{self, Run, pane_number};
+use crate::coverage::{HOUR, HOUR_BYTES, HourBits, UP_BYTES};
 use crate::id::DeviceId;
 use crate::pane::PANE;
 use crate::time::Micros;
@@ -16,6 +17,18 @@ const PANES: usize = 360;
 #[derive(Clone, Debug, Default)]
 pub struct Uptime {
     hours: BTreeMap<Micros, Hour>,
+    /// Sensors whose hours changed since [`Uptime::settle`].
+    changed: HashSet<DeviceId>,
+    silences: HashMap<DeviceId, Silences>,
+}
+
+/// Silences of a sensor in which it is covered, because they are usual for it.
+#[derive(Clone, Debug, Default)]
+struct Silences {
+    /// Those that are over, by pane number: between the first and the second.
+    over: Vec<(i64, i64)>,
+    /// The present one: after this pane, as long as it is not later than that.
+    present: Option<(i64, Micros)>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +78,10 @@ impl Uptime {
         };
         let bits = bits.iter().copied().chain(std::iter::repeat(0));
         for (index, (byte, new)) in before.iter_mut().zip(bits).enumerate() {
-            let mut changed = new ^ *byte;
+            if new != *byte && !self.changed.contains(sensor) {
+                self.changed.insert(sensor.clone());
+            }
+            let mut changed = if index < UP_BYTES { new ^ *byte } else { 0 };
             while changed != 0 {
                 let bit = changed.trailing_zeros() as usize;
                 let up = &mut known.up[index * 8 + bit];
@@ -89,6 +105,27 @@ impl Uptime {
         }
     }
 
+    /// Finds the silences that are usual, once all hours are put: those three hours before a window count as well, and half an
+    /// hour after it. `last` says when a sensor spoke last.
+    pub fn settle(&mut self, last: impl Fn(&DeviceId) -> Option<Micros>) {
+        for sensor in std::mem::take(&mut self.changed) {
+            let runs = self.runs_of(&sensor);
+            let present = last(&sensor).and_then(|at| {
+                let until = at + rhythm::usual_after(&runs, at);
+                Some((runs.last()?.last, until))
+            });
+            let over = rhythm::covered(&runs).collect();
+            self.silences.insert(sensor, Silences { over, present });
+        }
+    }
+
+    fn runs_of(&self, sensor: &DeviceId) -> Vec<Run> {
+        let hours = self.hours.iter();
+        rhythm::runs(
+            hours.filter_map(|(hour, known)| Some((*hour, &known.sensors.get(sensor)?[..]))),
+        )
+    }
+
     /// For each window of `grid` the share, 0 to 1, in which the `expected` sensors were up: the mean over them.
     ///
     /// A window that reaches past `now` is measured over its past, in whole panes; the pane of `now` counts alone. One that
@@ -99,7 +136,7 @@ impl Uptime {
         let panes = grid.panes();
         let count = pane_count(panes.start, panes.end);
         let expected = expected.by_pane(panes.start, count);
-        let up = self.by_pane(panes.start, count);
+        let up = self.by_pane(panes.start, count, now);
         // An old buffer may tell of a sensor before it was expected.
         let up = sums(
             up.into_iter()
@@ -127,7 +164,7 @@ impl Uptime {
     }
 
     /// How many sensors were up in each of the `panes` from `start`.
-    fn by_pane(&self, start: Micros, panes: usize) -> Vec<u64> {
+    fn by_pane(&self, start: Micros, panes: usize, now: Micros) -> Vec<u64> {
         let mut up = vec![0_u64; panes];
         let from = start.floor(HOUR);
         let end = start + PANE * i64::try_from(panes).expect("panes fit in memory");
@@ -139,7 +176,28 @@ impl Uptime {
                 }
             }
         }
+        let first = pane_number(start);
+        let number = |pane: i64| usize::try_from(pane - first).unwrap_or(0).min(panes);
+        for (from, to) in self
+            .silences
+            .values()
+            .flat_map(|silences| silences.until(now))
+        {
+            up[number(from + 1)..number(to)]
+                .iter_mut()
+                .for_each(|up| *up += 1);
+        }
         up
+    }
+}
+
+impl Silences {
+    fn until(&self, now: Micros) -> impl Iterator<Item = (i64, i64)> {
+        let present = self
+            .present
+            .filter(|(last, until)| now <= *until && *last < pane_number(now));
+        let present = present.map(|(last, _)| (last, pane_number(now) + 1));
+        self.over.iter().copied().chain(present)
     }
 }
 

@@ -730,6 +730,12 @@ export interface components {
             present: number;
             /** @description Whether somebody registered it. One that publishes without loses nothing. */
             registered: boolean;
+            /**
+             * Format: int64
+             * @description How long it may be silent and still count as up: that of `/site`, or twice its usual silence when that is longer.
+             * @example 60
+             */
+            silent_after_s: number;
             /** @description Whether it speaks. */
             state: components["schemas"]["SensorState"];
             watermark: components["schemas"]["Stamp"] | null;
@@ -963,7 +969,7 @@ export interface components {
             /** @enum {string} */
             t: "error";
         };
-        /** @description A sensor that does not speak: its last sign of life is older than `silent_after_s` of `/site`. */
+        /** @description A sensor that does not speak: its last sign of life is older than its `silent_after_s`. */
         SilentSensor: {
             /**
              * @description Its id.
@@ -1064,7 +1070,7 @@ export interface components {
             pane_s: number;
             /**
              * Format: int64
-             * @description A sensor that is silent for longer is not covered, in seconds.
+             * @description A sensor that is silent for longer is not covered, unless longer silences are usual for it, in seconds.
              * @example 60
              */
             silent_after_s: number;
@@ -1652,6 +1658,7 @@ export interface operations {
                      *           "name": "Main entrance, door 1",
                      *           "present": 12,
                      *           "registered": true,
+                     *           "silent_after_s": 60,
                      *           "state": "online",
                      *           "watermark": "2026-11-24T11:00:12.5+00:00",
                      *           "zone": "entrance"
@@ -1758,6 +1765,7 @@ export interface operations {
                      *       "name": "Main entrance, door 1",
                      *       "present": 12,
                      *       "registered": true,
+                     *       "silent_after_s": 60,
                      *       "state": "online",
                      *       "watermark": "2026-11-24T11:00:12.5+00:00",
                      *       "zone": "entrance"

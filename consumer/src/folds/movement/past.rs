@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use domain::coverage::HOUR;
+use domain::coverage::{HOUR, from_stored};
 use domain::id::DeviceId;
 use domain::movement::{BlockRow, PaneRow, Past, UpRow, VisitKey, VisitRow, Want};
 use domain::pane::{Pane, PaneKey, SpeedStats};
@@ -180,11 +180,11 @@ async fn up(
         .await?;
     let read = |row: &PgRow| {
         let bits: Vec<u8> = row.try_get(2)?;
-        let wrong_length = |_| sqlx::Error::ColumnDecode {
+        let wrong_length = || sqlx::Error::ColumnDecode {
             index: "up".to_owned(),
             source: "not an hour of panes".into(),
         };
-        let bits = bits.try_into().map_err(wrong_length)?;
+        let bits = from_stored(&bits).ok_or_else(wrong_length)?;
         let key = (DeviceId(row.try_get(1)?), instant(row, 0)?);
         Ok((key, UpRow { bits }))
     };

@@ -15,7 +15,7 @@ use super::form::{
     HourProto, LateProto, LateSignProto, PaneProto, SAMPLE_BYTES, SensorProto, SignProto,
     StateProto, TrackProto, VisitProto,
 };
-use crate::coverage::{Coverage, HOUR_BYTES, Sign};
+use crate::coverage::{Coverage, Sign, from_stored};
 use crate::event::{DeviceState, Position, TimeSource};
 use crate::event_key::EventKey;
 use crate::fold::{Fold, RestoreError};
@@ -197,11 +197,7 @@ fn coverage(signs: &[SignProto], hours: &[HourProto]) -> Result<Coverage, Restor
         coverage.signs.insert(pane, value);
     }
     for hour in hours {
-        let bits: [u8; HOUR_BYTES] = hour
-            .bits
-            .as_slice()
-            .try_into()
-            .map_err(|_| broken("an hour that has not 45 bytes"))?;
+        let bits = from_stored(&hour.bits).ok_or_else(|| broken("an hour of another length"))?;
         let start = instant(hour.hour)?;
         coverage.hours.insert(start, bits);
         if hour.changed {

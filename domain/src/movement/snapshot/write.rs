@@ -12,7 +12,7 @@ use super::form::{
     HourProto, LatePositionProto, LateProto, LateSignProto, PaneProto, SAMPLE_BYTES, SensorProto,
     SignProto, StateProto, TrackProto, VisitProto,
 };
-use crate::coverage::Sign;
+use crate::coverage::{Sign, stored};
 use crate::event::TimeSource;
 use crate::id::TravelerId;
 use crate::live::PaneValue;
@@ -67,7 +67,7 @@ fn sensor_proto(sensor: &Sensor) -> SensorProto {
             .iter()
             .map(|(hour, bits)| HourProto {
                 hour: hour.0,
-                bits: bits.to_vec(),
+                bits: stored(bits).to_vec(),
                 changed: coverage.changed.contains(hour),
             })
             .collect(),

@@ -2,8 +2,9 @@
 
 use prost::Message;
 
-use super::reference::{Between, check, folded, plain};
+use super::reference::{Between, check, check_with, folded, plain};
 use super::*;
+use crate::coverage::UP_BYTES;
 use crate::event::{DeviceState, Status};
 use crate::fold::Rows;
 use crate::live::{LiveMap, OpenCount, SensorValue};
@@ -216,13 +217,62 @@ fn a_status_is_a_sign_of_life() {
     fold.apply(status(300, DeviceState::Heartbeat), 1);
     fold.apply(status(900, DeviceState::Offline), 2);
     let rows = fold.drain_rows();
-    let up: u32 = rows
-        .up
-        .values()
-        .flat_map(|row| row.bits)
-        .map(u8::count_ones)
-        .sum();
-    assert_eq!(up, 10, "0:00 to 1:40, in panes");
+    let ones = |bits: &[u8]| bits.iter().map(|byte| byte.count_ones()).sum::<u32>();
+    let hours: Vec<_> = rows.up.values().map(|row| row.bits).collect();
+    let (up, goodbyes) = hours[0].split_at(UP_BYTES);
+    assert_eq!(
+        (hours.len(), ones(up), ones(goodbyes)),
+        (1, 10, 1),
+        "0:00 to 1:40, in panes"
+    );
+    // The hour began 800 s before.
+    let pane = 80 + 9;
+    assert_eq!(goodbyes[pane / 8], 1 << (pane % 8), "the pane of 1:30");
+}
+
+/// A heartbeat every five minutes and nothing else: three silences show the rhythm, and it outlives the hand-over.
+#[test]
+fn a_sensor_is_awaited_for_twice_its_usual_silence() {
+    let config = MovementConfig::default();
+    let mut fold = MovementFold::new(&config);
+    let mut usual = Vec::new();
+    for n in 0..60 {
+        if n == 40 {
+            drop(fold.drain_rows());
+            fold = MovementFold::restore(&fold.snapshot(), &config).unwrap();
+        }
+        fold.apply(status(n * 3000, DeviceState::Heartbeat), n);
+        let value = fold.drain_live(false).pop().and_then(|write| write.value);
+        let value = SensorValue::decode(value.unwrap_or_default().as_slice()).unwrap();
+        usual.push(value.usual_silence_us / 1_000_000);
+    }
+    let twice_29_panes = 580;
+    assert_eq!(usual[..4], [0, 0, 0, twice_29_panes]);
+    assert!(
+        usual[4..].iter().all(|seconds| *seconds == twice_29_panes),
+        "{usual:?}"
+    );
+}
+
+/// A traveler whose late event is a visit of its own, hours before the one in memory: the step between what is written down of it and
+/// what is in memory counts for the extremes that another traveler's late event makes stale.
+#[test]
+fn extremes_are_found_again_across_the_edge_of_memory() {
+    let config = MovementConfig {
+        lateness: Span::from_secs(120),
+        ..MovementConfig::default()
+    };
+    let samples = [
+        ((4, 2450, 1, 0, 0), Between::Nothing),
+        ((4, 2701, 2, 0, 0), Between::Nothing),
+        ((2, 2446, 3, 0, 0), Between::Nothing),
+        ((2, 2800, 4, 0, 0), Between::Nothing),
+        ((6, 4400, 5, 0, 0), Between::Nothing),
+        ((2, 2702, 6, 0, 0), Between::Tick),
+        ((2, 1000, 7, 0, 0), Between::Nothing),
+        ((4, 2601, 8, 0, -1), Between::Nothing),
+    ];
+    check_with(&config, &samples);
 }
 
 #[test]

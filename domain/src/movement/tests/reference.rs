@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::coverage::HOUR_BYTES;
+use crate::coverage::UP_BYTES;
 use crate::fold::Rows as _;
 use crate::pane::{PANE, Pane, PaneKey};
 use crate::quantity::Speed;
@@ -62,7 +62,7 @@ impl Store {
             (key.clone(), pane)
         });
         let up = self.rows.up.iter().flat_map(|((_, hour), row)| {
-            (0..HOUR_BYTES * 8)
+            (0..UP_BYTES * 8)
                 .filter(|pane| row.bits[pane / 8] & 1 << (pane % 8) != 0)
                 .map(|pane| *hour + PANE * i64::try_from(pane).unwrap())
         });
