@@ -62,7 +62,7 @@ pub fn runs<'a>(hours: impl Iterator<Item = (Micros, &'a [u8])>) -> Vec<Run> {
             let said_goodbye = bit(UP_BYTES, index);
             match runs.last_mut() {
                 Some(run) if run.last + 1 == pane => {
-                    (run.last, run.said_goodbye) = (pane, said_goodbye)
+                    (run.last, run.said_goodbye) = (pane, said_goodbye);
                 }
                 _ => runs.push(Run {
                     first: pane,
