@@ -52,6 +52,8 @@ pub struct Copy {
 pub struct Log {
     /// Positions by partition and offset.
     pub copies: Vec<Copy>,
+    /// How many records in which a device speaks of itself.
+    pub signs: u64,
     /// Ids of what was refused, as often as it was.
     pub dead: Vec<String>,
     /// Records that cannot be decoded, such as poison of ours.
@@ -145,7 +147,10 @@ impl Reader {
                             .to_owned(),
                     });
                 }
-                Ok(_) => {}
+                Ok(event) => {
+                    let is_sign = matches!(event.body, Body::Status(_));
+                    log.signs += u64::from(is_sign && is_ours(&event.device.0));
+                }
                 Err(_) => log.undecodable += 1,
             },
         )?;

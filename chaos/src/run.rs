@@ -12,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
 use crate::audit::{self, Verdict};
-use crate::check::{Checker, Finding, bound, conserve, loss, order, progress, refuse, replay};
+use crate::check::conserve::{self, Counts};
+use crate::check::{Checker, Finding, bound, heal, loss, order, progress, refuse, replay, stand};
 use crate::fault::Unavailable;
 use crate::ledger::{Ledger, What};
 use crate::load::{Load, LoadPlan};
@@ -53,6 +54,8 @@ pub struct Repetition {
 /// What was observed besides the fault itself.
 struct Observed {
     from: Heads,
+    /// What the ledger counted then.
+    counted: Counts,
     devices: Vec<String>,
     ledger: PathBuf,
     errors: u64,
@@ -69,6 +72,8 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     let ledger = repetition.dir.join("ledger.jsonl");
     let logs = LogMarks::new(site);
     let from = scene::heads(site.kafka()).await?;
+    wait_drained(site, &from, DRAINED_WITHIN).await?;
+    let counted = store::counts(site.postgres()).await?;
     let partitions = i32::try_from(from.movements.len())?;
     let mut load = Load::start(&load_plan(site, repetition), &ledger)?;
     let watch = Watch::start(site.redis(), partitions, site.pids());
@@ -95,10 +100,9 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
             Err(error) => scene.expect(false, Checker::L1, format!("{error:#}")),
         }
     }
-    match scene.wait_healed(row.heal).await {
-        Ok(took) => outcome.heal_ms = millis(took),
-        Err(error) => scene.expect(false, Checker::L1, format!("not healed: {error:#}")),
-    }
+    let healed = scene.wait_healed(row.heal).await;
+    scene.findings.extend(heal::check(&healed, row.heal));
+    outcome.heal_ms = healed.map_or(0, millis);
     sleep(CALM).await;
     let ended = Instant::now();
     let (steps, findings, silences) = (scene.steps, scene.findings, scene.silences);
@@ -110,6 +114,7 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     outcome.worst_gap_ms = millis(progress::worst_gap(&watch.samples(), began, ended));
     let observed = Observed {
         from,
+        counted,
         devices: load.devices.clone(),
         ledger,
         errors: load.errors(),
@@ -121,10 +126,11 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     let seen = watch.seen();
     outcome.peaks = bound::peaks(&seen);
     outcome.findings.extend(bound::check(&seen, &row.limits));
-    for death in site.died() {
-        outcome.find(Checker::S1, death);
-    }
-    outcome.findings.extend(logs.panic(site));
+    let logged = logs.since(site);
+    let logged = logged
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    outcome.findings.extend(stand::check(site.died(), logged));
     Ok(outcome)
 }
 
@@ -160,6 +166,13 @@ async fn judge(site: &mut Site, observed: &Observed, outcome: &mut Outcome) -> a
     let log = read_log(site.kafka(), observed, to).await?;
     let (tally, findings) = loss::check(&ledger, &log);
     outcome.tally(&tally);
+    let counted = store::counts(site.postgres())
+        .await?
+        .since(observed.counted);
+    let of_log = Counts::of(&tally, &log);
+    outcome
+        .findings
+        .extend(conserve::check_counts(counted, of_log));
     outcome.findings.extend(findings);
     outcome.findings.extend(order::check(&ledger, &log));
     let silent = |silence| refuse::check_silence(&ledger, silence);
@@ -267,14 +280,17 @@ impl LogMarks {
         Self(site.role_names().into_iter().map(length).collect())
     }
 
-    /// The first panic that was logged since.
-    fn panic(&self, site: &Site) -> Option<Finding> {
-        site.role_names().into_iter().find_map(|name| {
-            let known = self.0.iter().find(|(known, _)| *known == name);
-            let text = read_from(&site.log(&name), known.map_or(0, |(_, length)| *length));
-            let line = text.lines().find(|line| line.contains("panicked at"))?;
-            Some(Finding::new(Checker::S1, format!("{name}: {line}")))
-        })
+    /// What each role has logged since.
+    fn since(&self, site: &Site) -> Vec<(String, String)> {
+        let names = site.role_names().into_iter();
+        names
+            .map(|name| {
+                let known = self.0.iter().find(|(known, _)| *known == name);
+                let from = known.map_or(0, |(_, length)| *length);
+                let text = read_from(&site.log(&name), from);
+                (name, text)
+            })
+            .collect()
     }
 }
 

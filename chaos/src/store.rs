@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use domain::live::LiveKeys;
 use domain::time::Micros;
+use domain::topic::SENSOR_MOVEMENTS;
 use serde_json::Value;
 use simulator::truth::{Pane, PaneKey, Speeds, Truth, Visit};
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::check::conserve::{Account, Flight};
+use crate::check::conserve::{Account, Counts, Flight};
 use crate::check::replay::Rows;
 use crate::log::Offsets;
 
@@ -90,6 +91,26 @@ pub async fn accounts(url: &str) -> anyhow::Result<(Vec<Account>, Vec<Flight>)> 
         gaps: row.get(2),
     });
     Ok((accounts.collect(), flights.collect()))
+}
+
+/// What the ledger counts of each kind of record.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn counts(url: &str) -> anyhow::Result<Counts> {
+    let mut connection = postgres(url).await?;
+    let sql = "select sum(applied + late)::bigint, sum(duplicate)::bigint, sum(dead_letter)::bigint
+        from ledger
+        where topic = $1";
+    let row = sqlx::query(sql).bind(SENSOR_MOVEMENTS);
+    let row = row.fetch_one(&mut connection).await?;
+    connection.close().await?;
+    let sum = |column: usize| row.get::<Option<i64>, _>(column).unwrap_or(0);
+    Ok(Counts {
+        taken: sum(0),
+        duplicates: sum(1),
+        quarantined: sum(2),
+    })
 }
 
 /// Who owns each partition of a topic, as a number that grows with every new owner.

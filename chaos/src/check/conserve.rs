@@ -1,10 +1,13 @@
-//! Conservation: what is folded is accounted for, record by record; and the canary: no gateway's sequence has a gap.
+//! Conservation: what is folded is accounted for, record by record, and by the kind that the log has; and the canary: no
+//! gateway's sequence has a gap.
 //!
 //! Both are what the product says of itself, in Postgres and on `/api/v1/pipeline`; D1 compares the log itself.
 
 use serde_json::Value;
 
+use super::loss::Tally;
 use super::{Checker, Finding};
+use crate::log::Log;
 
 /// What the ledger says of a partition once everything is folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,47 @@ pub struct Flight {
     pub partition: i32,
     /// Numbers of its sequence that never arrived.
     pub gaps: i64,
+}
+
+/// How many records the ledger counts of each kind, all partitions of `sensor-movements` together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Positions and signs of life that were taken in.
+    pub taken: i64,
+    /// Positions that were there before.
+    pub duplicates: i64,
+    /// Records that went into quarantine.
+    pub quarantined: i64,
+}
+
+impl Counts {
+    /// What the log has of a run.
+    #[must_use]
+    pub fn of(tally: &Tally, log: &Log) -> Self {
+        let count = |n: u64| i64::try_from(n).expect("fewer records than 2^63");
+        Self {
+            taken: count(tally.stored + log.signs),
+            duplicates: count(tally.duplicates),
+            quarantined: count(log.undecodable),
+        }
+    }
+
+    /// What came on top of `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            taken: self.taken - before.taken,
+            duplicates: self.duplicates - before.duplicates,
+            quarantined: self.quarantined - before.quarantined,
+        }
+    }
+}
+
+/// Whether the ledger counted anything but what the log has.
+#[must_use]
+pub fn check_counts(counted: Counts, log: Counts) -> Option<Finding> {
+    let sentence = format!("the ledger counts {counted:?}, and the log has {log:?}");
+    (counted != log).then(|| Finding::new(Checker::Conservation, sentence))
 }
 
 /// The first account that does not add up, and the first canary that is missing.
@@ -130,6 +174,36 @@ mod tests {
     fn a_canary_that_never_arrived_is_noticed() {
         let found = check(&[account(7, 7)], &[flight(0), flight(2)]);
         assert_eq!(found[0].checker, Checker::Canary);
+    }
+
+    #[test]
+    fn a_duplicate_that_was_counted_as_new_is_noticed() {
+        let tally = Tally {
+            stored: 90,
+            duplicates: 9,
+            ..Tally::default()
+        };
+        let log = Log {
+            signs: 5,
+            undecodable: 1,
+            ..Log::default()
+        };
+        let log = Counts::of(&tally, &log);
+        let before = Counts {
+            taken: 1000,
+            duplicates: 100,
+            quarantined: 10,
+        };
+        let after = |taken, duplicates| Counts {
+            taken,
+            duplicates,
+            quarantined: 11,
+        };
+        assert_eq!(check_counts(after(1095, 109).since(before), log), None);
+        for wrong in [after(1096, 108), after(1095, 108), after(1094, 109)] {
+            let found = check_counts(wrong.since(before), log).unwrap();
+            assert_eq!(found.checker, Checker::Conservation);
+        }
     }
 
     #[test]

@@ -144,7 +144,7 @@ mod tests {
         let log = Log {
             copies: vec![copy(0, "a"), copy(1, "a"), copy(2, "b")],
             dead: vec!["x".to_owned(), "x".to_owned()],
-            undecodable: 0,
+            ..Log::default()
         };
         (ledger, log)
     }

@@ -5,12 +5,14 @@
 
 pub mod bound;
 pub mod conserve;
+pub mod heal;
 pub mod loss;
 pub mod offset;
 pub mod order;
 pub mod progress;
 pub mod refuse;
 pub mod replay;
+pub mod stand;
 
 use serde::{Deserialize, Serialize};
 

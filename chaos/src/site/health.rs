@@ -7,6 +7,7 @@ use stack::Process;
 use tokio::time::sleep;
 
 use super::{LOOK_EVERY, Site};
+use crate::check::stand;
 use crate::store;
 
 impl Site {
@@ -15,14 +16,14 @@ impl Site {
         let mut died = Vec::new();
         for (name, role) in &mut self.roles {
             if let Some(status) = role.process.as_mut().and_then(Process::exited) {
-                died.push(format!("{name} ended by itself with {status}"));
+                died.push(stand::ended(name, status));
                 role.process = None;
             }
         }
         let servers = self.stack.servers().iter();
         died.extend(servers.filter_map(|server| {
             let status = server.died()?;
-            Some(format!("{} ended by itself with {status}", server.name()))
+            Some(stand::ended(server.name(), status))
         }));
         died
     }
