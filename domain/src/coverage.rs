@@ -229,9 +229,13 @@ impl Coverage {
             self.signs = self.signs.split_off(&keep_from);
         }
         let oldest = (keep_from - PANE - rhythm::LOOK_BACK).floor(HOUR);
-        let changed = &self.changed;
+        let (changed, kept) = (&self.changed, self.hours.len());
         self.hours
             .retain(|hour, _| *hour >= oldest || changed.contains(hour));
+        if self.hours.len() < kept {
+            // What is usual is told from the hours that a restored state has too.
+            self.usual = None;
+        }
     }
 }
 

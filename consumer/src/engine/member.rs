@@ -21,11 +21,11 @@ use tracing::{debug, info, warn};
 
 use super::origin;
 use super::owner::{Orders, Owner, Polled, Shared};
-use super::rebalance::{Rebalances, look_at_log, offsets};
+use super::rebalance::{Rebalances, look_at_log};
 use super::slot::standstill;
-use super::stop::{Stop, StopReason};
+use super::stop::Stop;
 use crate::store::checkpoint::RowStatement;
-use crate::store::origin::AnotherLog;
+use crate::store::origin::Origin;
 use crate::store::report;
 
 /// At most this many records a turn, so that flushes and checkpoints are never starved.
@@ -96,9 +96,9 @@ where
             .kafka
             .create_with_context(context)
             .context("creating the Kafka consumer")?;
-        let origin = origin::check(consumer.client(), &self.shared.ledger, &self.shared.handle);
+        let origin = self.origin(&consumer);
         self.tell_origin(&consumer, &origin);
-        origin?;
+        consumer.context().belong_to(&origin?);
         consumer
             .subscribe(&[&topic])
             .with_context(|| format!("subscribing to {topic}"))?;
@@ -143,19 +143,19 @@ where
         }
     }
 
-    /// Whether the ledger belongs to another Kafka is told where stopped partitions are, although nothing is assigned then.
-    fn tell_origin(&self, consumer: &BaseConsumer<Rebalances<F>>, origin: &anyhow::Result<()>) {
-        let another = origin
-            .as_ref()
-            .err()
-            .and_then(|cause| cause.downcast_ref::<AnotherLog>());
+    /// Ledger, Kafka and group belong together, or nothing is consumed.
+    fn origin(&self, consumer: &BaseConsumer<Rebalances<F>>) -> anyhow::Result<Origin> {
+        let origin = origin::check(consumer, &self.shared.ledger, &self.shared.handle)?;
+        origin::check_group(consumer, &self.shared.ledger.topic, &origin)?;
+        Ok(origin)
+    }
+
+    /// That they do not is told where stopped partitions are, although nothing is assigned then.
+    fn tell_origin(&self, consumer: &BaseConsumer<Rebalances<F>>, origin: &anyhow::Result<Origin>) {
+        let stop = origin.as_ref().err().and_then(Stop::of_origin);
         let watch = &consumer.context().owner().watch;
-        watch.another_log(another.is_some());
-        if let Some(another) = another {
-            let stop = Stop {
-                reason: StopReason::AnotherLog,
-                why: another.to_string(),
-            };
+        watch.kept_out(stop.as_ref().map(|stop| stop.reason));
+        if let Some(stop) = stop {
             let marking = report::mark_unmoved(&self.shared.ledger, &stop);
             if let Err(error) = self.shared.handle.block_on(marking) {
                 debug!(error = %error, "marking the ledger: {error}");
@@ -286,7 +286,10 @@ where
         consumer.resume(&list(&orders.resume)).context("resuming")?;
     }
     if !orders.commit.is_empty()
-        && let Err(error) = consumer.commit(&offsets(topic, &orders.commit)?, CommitMode::Async)
+        && let Err(error) = consumer.commit(
+            &consumer.context().offsets(&orders.commit)?,
+            CommitMode::Async,
+        )
     {
         // Only lag tools look at it.
         debug!(error = %error, "committing: {error}");

@@ -1,39 +1,76 @@
-//! Makes sure that the log which is read is the one that the ledger was made from, before an offset of one is used in the other.
+//! Makes sure that the log which is read is the one that the ledger was made from, and that no other ledger moves the group's
+//! offsets, before an offset of one is used in the other.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rdkafka::ClientContext;
-use rdkafka::client::Client;
+use domain::fold::Fold;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::runtime::Handle;
 
+use super::rebalance::Rebalances;
+use crate::store::checkpoint::RowStatement;
 use crate::store::ledger::Ledger;
-use crate::store::origin;
+use crate::store::origin::{self, Origin};
 use crate::store::pause::Pause;
 
-/// How long Kafka may take to say which cluster it is.
+/// How long Kafka may take to say which cluster it is, and what the group has committed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long Postgres may be away: a third of what the group protocol allows to an assignment, of which acquiring takes half.
 const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Compares Kafka's cluster with the one beside the ledger, and notes it there the first time. Blocking.
-pub(super) fn check<C: ClientContext>(
-    client: &Client<C>,
+pub(super) fn check<F: Fold>(
+    consumer: &BaseConsumer<Rebalances<F>>,
     ledger: &Ledger,
     handle: &Handle,
-) -> anyhow::Result<()> {
-    let found = client
+) -> anyhow::Result<Origin>
+where
+    F::Rows: RowStatement,
+{
+    let found = consumer
+        .client()
         .fetch_cluster_id(ANSWER_WITHIN)
         .context("Kafka does not say which cluster it is")?;
-    let noted = handle
+    let origin = handle
         .block_on(noted(ledger, &found))
         .context("reading which Kafka the ledger belongs to")?;
-    origin::check(noted, &found)?;
+    origin::check(Some(origin.cluster_id.clone()), &found)?;
+    Ok(origin)
+}
+
+/// Looks who committed the group's offsets of a topic last. Blocking.
+pub(super) fn check_group<F: Fold>(
+    consumer: &BaseConsumer<Rebalances<F>>,
+    topic: &str,
+    origin: &Origin,
+) -> anyhow::Result<()>
+where
+    F::Rows: RowStatement,
+{
+    let metadata = consumer
+        .fetch_metadata(Some(topic), ANSWER_WITHIN)
+        .with_context(|| format!("asking Kafka for the partitions of {topic}"))?;
+    let mut partitions = TopicPartitionList::new();
+    for partition in metadata
+        .topics()
+        .iter()
+        .flat_map(|topic| topic.partitions())
+    {
+        partitions.add_partition(topic, partition.id());
+    }
+    let committed = consumer
+        .committed_offsets(partitions, ANSWER_WITHIN)
+        .context("asking Kafka what the group has committed")?;
+    for element in committed.elements() {
+        origin.check_mark(topic, element.metadata())?;
+    }
     Ok(())
 }
 
-async fn noted(ledger: &Ledger, found: &str) -> sqlx::Result<Option<String>> {
+async fn noted(ledger: &Ledger, found: &str) -> sqlx::Result<Origin> {
     let started = Instant::now();
     let mut pause = Pause::default();
     loop {

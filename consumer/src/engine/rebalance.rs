@@ -3,7 +3,7 @@
 //! The ledger's offset goes into the assignment before it is made, the partitions are paused until their states are
 //! there, and a partition that is taken away is checkpointed before it is given up. Nothing ever seeks.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,6 +18,7 @@ use super::origin;
 use super::owner::Owner;
 use super::stop::LogRange;
 use crate::store::checkpoint::RowStatement;
+use crate::store::origin::Origin;
 
 /// How long the callback waits for the ledger; half of what the group protocol allows.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(15);
@@ -30,6 +31,8 @@ pub(crate) struct Rebalances<F: Fold> {
     pub(crate) topic: String,
     lifeline: Lifeline,
     owner: Mutex<Owner<F>>,
+    /// What stands beside every offset that is committed: which ledger it is of.
+    mark: OnceLock<String>,
 }
 
 impl<F: Fold> Rebalances<F> {
@@ -38,7 +41,24 @@ impl<F: Fold> Rebalances<F> {
             topic,
             lifeline: Lifeline::default(),
             owner: Mutex::new(owner),
+            mark: OnceLock::new(),
         }
+    }
+
+    /// Takes note of the ledger, before anything is committed.
+    pub(crate) fn belong_to(&self, origin: &Origin) {
+        self.mark.get_or_init(|| origin.mark());
+    }
+
+    /// The positions as the client wants them, marked as ours.
+    pub(crate) fn offsets(&self, offsets: &[(i32, i64)]) -> anyhow::Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            let mut element = list.add_partition(&self.topic, *partition);
+            element.set_offset(Offset::Offset(*offset))?;
+            element.set_metadata(self.mark.get().map_or("", String::as_str));
+        }
+        Ok(list)
     }
 
     /// Whether the client will not find Kafka again by itself.
@@ -56,15 +76,6 @@ impl<F: Fold> Rebalances<F> {
             .lock()
             .expect("no holder of this lock panics: folds are caught")
     }
-}
-
-/// The positions as the client wants them.
-pub(crate) fn offsets(topic: &str, offsets: &[(i32, i64)]) -> anyhow::Result<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for (partition, offset) in offsets {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-    }
-    Ok(list)
 }
 
 /// Asks Kafka what the logs of some partitions hold. Kafka may be away: whoever then fetches outside of a log hears of it.
@@ -182,11 +193,7 @@ where
     ) -> anyhow::Result<()> {
         let mut owner = self.owner();
         // Here too: another Kafka may have come up at the same address under a living client.
-        origin::check(
-            consumer.client(),
-            &owner.shared.ledger,
-            &owner.shared.handle,
-        )?;
+        origin::check(consumer, &owner.shared.ledger, &owner.shared.handle)?;
         let mut acquired = owner
             .acquire(partitions, ACQUIRE_PATIENCE)
             .context("acquiring partitions")?;
@@ -238,8 +245,7 @@ where
         } else if !partitions.is_empty() {
             let saved = self.owner().release(&partitions);
             if !saved.is_empty()
-                && let Err(error) =
-                    consumer.commit(&offsets(&self.topic, &saved)?, CommitMode::Sync)
+                && let Err(error) = consumer.commit(&self.offsets(&saved)?, CommitMode::Sync)
             {
                 debug!(error = %error, "committing: {error}");
             }

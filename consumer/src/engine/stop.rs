@@ -2,6 +2,7 @@
 //! and skips nothing.
 
 use crate::store::ledger::{Acquired, LoadError};
+use crate::store::origin::{AnotherLog, TwoLedgers};
 
 /// A fault that only a person can mend, as metrics and readers name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) enum StopReason {
     StateUnreadable,
     /// The ledger belongs to another Kafka.
     AnotherLog,
+    /// Another ledger moves the offsets of the consumer group.
+    TwoLedgers,
 }
 
 impl StopReason {
@@ -30,6 +33,7 @@ impl StopReason {
             Self::FoldVersion => "fold_version",
             Self::StateUnreadable => "state_unreadable",
             Self::AnotherLog => "another_log",
+            Self::TwoLedgers => "two_ledgers",
         }
     }
 }
@@ -88,6 +92,21 @@ pub(crate) fn judge_log(topic: &str, partition: i32, next: i64, log: LogRange) -
              fold this one from its beginning"
         ),
     })
+}
+
+impl Stop {
+    /// Why nothing at all can be consumed, when `cause` says that ledger, Kafka and group do not belong together.
+    pub(crate) fn of_origin(cause: &anyhow::Error) -> Option<Self> {
+        let reason = if cause.is::<AnotherLog>() {
+            StopReason::AnotherLog
+        } else if cause.is::<TwoLedgers>() {
+            StopReason::TwoLedgers
+        } else {
+            return None;
+        };
+        let why = cause.to_string();
+        Some(Self { reason, why })
+    }
 }
 
 impl From<LoadError> for Stop {

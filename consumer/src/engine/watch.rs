@@ -78,10 +78,12 @@ impl Watch {
         self.stop_gauge(partition.to_string(), reason).set(0.0);
     }
 
-    /// Whether nothing at all is consumed because the ledger belongs to another Kafka.
-    pub(crate) fn another_log(&self, is_another: bool) {
-        let gauge = self.stop_gauge("all".to_owned(), StopReason::AnotherLog);
-        gauge.set(f64::from(u8::from(is_another)));
+    /// Why nothing at all is consumed, if so.
+    pub(crate) fn kept_out(&self, found: Option<StopReason>) {
+        for reason in [StopReason::AnotherLog, StopReason::TwoLedgers] {
+            let gauge = self.stop_gauge("all".to_owned(), reason);
+            gauge.set(f64::from(u8::from(found == Some(reason))));
+        }
     }
 
     fn stop_gauge(&self, partition: String, reason: StopReason) -> Gauge {

@@ -78,13 +78,18 @@ impl Corner {
     }
 
     pub(crate) fn start(&self) -> Running {
-        let scratch = &self.scratch;
+        self.start_with(self)
+    }
+
+    /// A consumer of this corner's log that writes to the stores of another.
+    pub(crate) fn start_with(&self, stores: &Self) -> Running {
+        let (scratch, stores) = (&self.scratch, &stores.scratch);
         let admin = format!("127.0.0.1:{}", stack::port::free().unwrap());
         let args = [
             ["consumer", "--kafka"].as_slice(),
             &[&scratch.kafka, "--topic-prefix", &scratch.topic_prefix],
-            &["--postgres", &scratch.postgres_url],
-            &["--redis", &scratch.redis_url, "--admin-bind", &admin],
+            &["--postgres", &stores.postgres_url],
+            &["--redis", &stores.redis_url, "--admin-bind", &admin],
             &["--checkpoint-interval", "100ms", "--folds", "movement"],
         ];
         let config = Cli::parse_from(args.concat()).consumer;

@@ -246,6 +246,8 @@ async fn a_ledger_of_another_kafka_is_marked_where_nobody_else_moves_it() {
     corner.positions(0, 10);
     corner.settled(&[0, 1, 2]).await;
     first.stop().await;
+    let cluster = "select cluster_id from log_origin where $1 <> ''";
+    let cluster = corner.rows(cluster).await.remove(0);
     corner
         .sql("update log_origin set cluster_id = 'removed' where $1 <> ''")
         .await;
@@ -263,7 +265,8 @@ async fn a_ledger_of_another_kafka_is_marked_where_nobody_else_moves_it() {
     corner
         .becomes(STOPPED, &["0 another_log", "1 another_log"])
         .await;
-    corner.sql("delete from log_origin where $1 <> ''").await;
+    let mend = format!("update log_origin set cluster_id = '{cluster}' where $1 <> ''");
+    corner.sql(&mend).await;
     second.ready().await;
     corner.positions(0, 10);
     corner.settled(&[0, 1, 2]).await;
@@ -272,4 +275,48 @@ async fn a_ledger_of_another_kafka_is_marked_where_nobody_else_moves_it() {
         .metric(GAUGE, "partition=\"all\",reason=\"another_log\"", "0")
         .await;
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_ledger_of_one_group_takes_no_partition_until_a_person_says_so() {
+    let mut corner = Corner::new().await;
+    let first = corner.start();
+    corner.positions(0, 10);
+    corner.settled(&[0, 1, 2]).await;
+    let epochs = corner.rows(EPOCHS).await;
+    let other = Corner::new().await;
+    let stranger = corner.start_with(&other);
+    let ledger = "select ledger::text from log_origin where $1 <> ''";
+    let ours = corner.rows(ledger).await.remove(0);
+    stranger
+        .not_ready(&format!(
+            "committed by the consumers of another ledger ({ours}"
+        ))
+        .await;
+    stranger
+        .metric(GAUGE, "partition=\"all\",reason=\"two_ledgers\"", "1")
+        .await;
+    // Nobody was disturbed.
+    corner.positions(0, 10);
+    corner.settled(&[0, 1, 2]).await;
+    assert_eq!(corner.rows(EPOCHS).await, epochs);
+    first.stop().await;
+    // What the sentence advises, when the first database is gone.
+    let replace =
+        format!("update log_origin set replaces = replaces || '{ours}'::uuid where $1 <> ''");
+    other.sql(&replace).await;
+    stranger.ready().await;
+    let next = format!(
+        "select next_offset::text from ledger where topic = '{}' and partition = 0 and $1 <> ''",
+        corner.topic()
+    );
+    other.becomes(&next, &["20"]).await;
+    stranger
+        .metric(GAUGE, "partition=\"all\",reason=\"two_ledgers\"", "0")
+        .await;
+    stranger.stop().await;
+    // And now it is the first one that is kept out.
+    let back = corner.start();
+    back.not_ready("two ledgers of one group would share").await;
+    back.stop().await;
 }
