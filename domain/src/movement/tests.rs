@@ -5,13 +5,17 @@ mod orders;
 mod reference;
 
 use super::*;
-use crate::event::{Position, TimeSource};
+use crate::event::{DeviceState, Position, Status, TimeSource};
 use crate::event_key::EventKey;
 
 const START: i64 = 1_700_000_000;
 
-/// A sample: (traveler, second × 10, id, x, y).
+/// A sample: (traveler, second × 10, id, x, y); or a status, by the traveler that it has instead.
 type Seen = (u8, i64, u16, i16, i16);
+
+/// Stand for a traveler where the sensor speaks of itself.
+const HEARTBEAT: u8 = 250;
+const GOODBYE: u8 = 251;
 
 fn instant(tenths: i64) -> Micros {
     Micros(START * 1_000_000 + tenths * 100_000)
@@ -44,6 +48,25 @@ fn position((traveler, tenths, id, x, y): Seen) -> Event {
         key: EventKey::from_event_id(&format!("{id}")),
         ..event("ent-1", instant(tenths), body)
     }
+}
+
+/// What a sample stands for.
+fn event_of(seen: Seen) -> Event {
+    let state = match seen.0 {
+        HEARTBEAT => DeviceState::Heartbeat,
+        GOODBYE => DeviceState::Offline,
+        _ => return position(seen),
+    };
+    status(seen.1, state)
+}
+
+fn status(tenths: i64, state: DeviceState) -> Event {
+    let body = Body::Status(Status {
+        state,
+        battery_percent: None,
+        firmware: None,
+    });
+    event("ent-1", instant(tenths), body)
 }
 
 fn tick(tenths: i64) -> Event {

@@ -5,7 +5,7 @@ use prost::Message;
 use super::reference::{Between, check, check_with, folded, plain};
 use super::*;
 use crate::coverage::UP_BYTES;
-use crate::event::{DeviceState, Status};
+use crate::event::DeviceState;
 use crate::fold::Rows;
 use crate::live::{LiveMap, OpenCount, SensorValue};
 
@@ -170,15 +170,6 @@ fn open_and_last_known(fold: &mut MovementFold) -> (u32, u32) {
     let value = SensorValue::decode(sensor.value.as_deref().unwrap()).unwrap();
     let sum = |counts: &[OpenCount]| counts.iter().map(|count| count.n).sum();
     (sum(&value.open), sum(&value.last_known))
-}
-
-fn status(tenths: i64, state: DeviceState) -> Event {
-    let body = Body::Status(Status {
-        state,
-        battery_percent: None,
-        firmware: None,
-    });
-    event("ent-1", instant(tenths), body)
 }
 
 #[test]

@@ -84,7 +84,9 @@ pub(super) struct Answers {
 
 /// The definitions, word for word, over all samples at once.
 pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
-    let mut unique: Vec<Event> = samples.iter().copied().map(position).collect();
+    let is_status = |seen: &&Seen| seen.0 >= HEARTBEAT;
+    let positions = samples.iter().filter(|seen| !is_status(seen));
+    let mut unique: Vec<Event> = positions.copied().map(position).collect();
     let subject = |event: &Event| match &event.body {
         Body::Position(p) => (p.traveler_type.clone(), p.traveler.clone(), p.x, p.y),
         _ => unreachable!("only positions are made here"),
@@ -92,7 +94,7 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
     unique.sort_by_key(|event| (subject(event).1, event.event_time, event.key));
     unique.dedup_by_key(|event| (subject(event).1, event.event_time, event.key));
     let mut answers = Answers {
-        up: covered(unique.iter().map(|event| event.event_time).collect()),
+        up: covered(samples),
         ..Answers::default()
     };
     for traveler in unique.chunk_by(|a, b| subject(a).1 == subject(b).1) {
@@ -150,13 +152,19 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
 }
 
 /// The panes in which a sensor that gave these signs is known to have been up.
-fn covered(mut signs: Vec<Micros>) -> BTreeSet<Micros> {
-    signs.sort_unstable();
-    let mut up: BTreeSet<Micros> = signs.iter().map(|at| at.floor(PANE)).collect();
+fn covered(samples: &[Seen]) -> BTreeSet<Micros> {
+    let signs = samples
+        .iter()
+        .map(|seen| (instant(seen.1), seen.0 != GOODBYE));
+    // At the same instant a goodbye is the last word.
+    let mut signs: Vec<(Micros, bool)> = signs.collect();
+    signs.sort_unstable_by_key(|(at, online)| (*at, !online));
+    let mut up: BTreeSet<Micros> = signs.iter().map(|(at, _)| at.floor(PANE)).collect();
     for pair in signs.windows(2) {
-        if pair[1] - pair[0] <= MovementConfig::default().silent_after {
-            let mut pane = pair[0].floor(PANE);
-            while pane < pair[1] {
+        let ((last, online), (next, _)) = (pair[0], pair[1]);
+        if online && next - last <= MovementConfig::default().silent_after {
+            let mut pane = last.floor(PANE);
+            while pane < next {
                 up.insert(pane);
                 pane = pane + PANE;
             }
@@ -187,7 +195,7 @@ pub(super) fn folded_with(config: &MovementConfig, samples: &[(Seen, Between)]) 
     };
     for &(seen, between) in samples {
         newest = newest.max(seen.1);
-        apply(&mut store, &mut fold, position(seen));
+        apply(&mut store, &mut fold, event_of(seen));
         match between {
             Between::Nothing => {}
             // A tick that is ahead of the sensor and one that it made quiet.
