@@ -78,11 +78,11 @@ impl Corner {
     }
 
     pub(crate) fn start(&self) -> Running {
-        self.start_with(self)
+        self.start_with(self, &[])
     }
 
     /// A consumer of this corner's log that writes to the stores of another.
-    pub(crate) fn start_with(&self, stores: &Self) -> Running {
+    pub(crate) fn start_with(&self, stores: &Self, settings: &[&str]) -> Running {
         let (scratch, stores) = (&self.scratch, &stores.scratch);
         let admin = format!("127.0.0.1:{}", stack::port::free().unwrap());
         let args = [
@@ -91,6 +91,7 @@ impl Corner {
             &["--postgres", &stores.postgres_url],
             &["--redis", &stores.redis_url, "--admin-bind", &admin],
             &["--checkpoint-interval", "100ms", "--folds", "movement"],
+            settings,
         ];
         let config = Cli::parse_from(args.concat()).consumer;
         let shutdown = CancellationToken::new();

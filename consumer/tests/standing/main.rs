@@ -101,26 +101,51 @@ async fn records_that_retention_took_stop_their_partition_until_a_person_leaves_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_are_removed_under_a_running_consumer_stop_their_partition() {
+async fn records_that_are_removed_between_two_owners_stop_their_partition() {
     let mut corner = Corner::new().await;
     let running = corner.start();
     corner.positions(0, 20);
     corner.positions(1, 20);
     corner.settled(&[0, 1, 2]).await;
-    // Postgres is away for a moment, so that the records which are removed have not been folded.
+    running.stop().await;
+    corner.positions(1, 30);
+    corner.truncate(1, 45).await;
+    let running = corner.start();
+    let sentence = "partition 1 is stopped: the ledger is at offset 20, Kafka holds 45 to 50: 25 records were removed";
+    running.not_ready(sentence).await;
+    assert_eq!(corner.rows(NEXT).await[1], "20");
+    running.stop().await;
+}
+
+/// Kafka tells a running client nothing but that some position is outside of its log.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_removed_under_a_running_consumer_stop_their_partition() {
+    let mut corner = Corner::new().await;
+    let running = corner.start_with(&corner, &["--unsaved-bytes-max", "1048576"]);
+    corner.positions(0, 20);
+    corner.positions(1, 20);
+    corner.settled(&[0, 1, 2]).await;
+    // Postgres takes no checkpoint for a while, so the consumer holds back, and Kafka holds the rest.
     let mut lock = corner.pool.begin().await.unwrap();
     sqlx::query("lock table ledger in exclusive mode")
         .execute(&mut *lock)
         .await
         .unwrap();
-    running.stop().await;
-    corner.positions(1, 30);
-    corner.truncate(1, 45).await;
-    let running = corner.start();
+    corner.positions(1, 30_000);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    corner.positions(1, 500);
+    corner.truncate(1, 30_515).await;
     lock.rollback().await.unwrap();
-    let sentence = "partition 1 is stopped: the ledger is at offset 20, Kafka holds 45 to 50: 25 records were removed";
-    running.not_ready(sentence).await;
-    assert_eq!(corner.rows(NEXT).await[1], "20");
+    running
+        .not_ready("partition 1 is stopped: the ledger is at offset ")
+        .await;
+    running.not_ready("Kafka holds 30515 to 30520").await;
+    running.metric(GAUGE, "reason=\"log_truncated\"", "1").await;
+    let next: i64 = corner.rows(NEXT).await[1].parse().unwrap();
+    assert!((20..30_515).contains(&next), "{next}");
+    // The others go on.
+    corner.positions(0, 20);
+    corner.settled(&[0, 2]).await;
     running.stop().await;
 }
 
@@ -285,7 +310,7 @@ async fn a_second_ledger_of_one_group_takes_no_partition_until_a_person_says_so(
     corner.settled(&[0, 1, 2]).await;
     let epochs = corner.rows(EPOCHS).await;
     let other = Corner::new().await;
-    let stranger = corner.start_with(&other);
+    let stranger = corner.start_with(&other, &[]);
     let ledger = "select ledger::text from log_origin where $1 <> ''";
     let ours = corner.rows(ledger).await.remove(0);
     stranger
