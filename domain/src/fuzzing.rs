@@ -88,6 +88,11 @@ pub fn snapshot(data: &[u8]) {
     assert_eq!(again.snapshot(), written);
 }
 
+/// What a sensor saw once, from the ledger's database.
+pub fn block(data: &[u8]) {
+    crate::movement::fuzz_block(data);
+}
+
 #[cfg(test)]
 #[path = "../../fuzz/replay.rs"]
 mod replay;
@@ -105,6 +110,11 @@ mod tests {
     #[test]
     fn the_corpus_of_snapshots_holds() {
         replay("snapshot", snapshot);
+    }
+
+    #[test]
+    fn the_corpus_of_blocks_holds() {
+        replay("block", block);
     }
 
     #[test]

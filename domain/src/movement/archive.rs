@@ -145,6 +145,17 @@ impl Block {
     }
 }
 
+/// What can be read as a block can be written and read again; for the fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz_block(data: &[u8]) {
+    let read = |bytes: &[u8]| Block::from_bytes(Micros(0), bytes, |_, _, _| true);
+    if let Some(block) = read(data) {
+        let again = read(&block.to_bytes(Micros(0))).expect("what was written can be read");
+        // As text, because NaN is not equal to itself.
+        assert_eq!(format!("{again:?}"), format!("{block:?}"));
+    }
+}
+
 /// The coordinate as an integer, when it can be had back from it bit by bit.
 #[expect(
     clippy::cast_possible_truncation,

@@ -28,6 +28,8 @@ mod tests;
 
 use std::collections::HashMap;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use archive::fuzz_block;
 pub use rows::{
     BlockRow, LateRow, MovementRows, PaneRow, Past, SensorRow, Stretch, UpRow, VisitKey, VisitRow,
     Want,
