@@ -4,8 +4,10 @@
 //! subcommands measure one thing against a stack that runs: `footfall up --simulate none`. How each figure is made
 //! stands in `README.md` beside this crate.
 
+mod audit;
 mod backlog;
 mod canary;
+mod corner;
 mod e2e;
 mod frame;
 mod gateway;
@@ -19,6 +21,7 @@ mod sight;
 mod stream;
 mod suite;
 mod table;
+mod takeover;
 mod target;
 mod trace;
 mod window;
@@ -48,6 +51,10 @@ enum Command {
     Gateway(gateway::Args),
     /// How fast a consumer works off what lies in Kafka
     Backlog(backlog::Args),
+    /// How fast `footfall audit` reads the log, and how its memory grows with the log's length
+    Audit(audit::Args),
+    /// How long a partition with many open travelers takes to change hands
+    Takeover(takeover::Args),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +82,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::E2e(args) => e2e::command(&args).await,
             Command::Gateway(args) => gateway::command(&args).await,
             Command::Backlog(args) => backlog::command(&args).await,
+            Command::Audit(args) => audit::command(&args).await,
+            Command::Takeover(args) => takeover::command(&args).await,
         }
     })
 }

@@ -72,6 +72,11 @@ pub(crate) fn peak_bytes(pids: &BTreeMap<String, u32>) -> BTreeMap<String, u64> 
         .collect()
 }
 
+/// The highest resident memory of one process so far, in bytes; `None` once it has ended.
+pub(crate) fn own_peak_bytes(pid: u32) -> Option<u64> {
+    Some(status_kb(pid, "VmHWM:")? * 1_024)
+}
+
 /// A setting of a running process: a flag on its command line, or a variable of its environment.
 pub(crate) fn setting(pid: u32, flag: &str, variable: &str) -> Option<String> {
     let parts = |file: &str| {

@@ -1,7 +1,9 @@
 //! What is measured: the addresses and pids of a running stack, from its `run.json`, from flags, or from both.
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -80,7 +82,7 @@ impl Target {
             let Ok(answer) = reqwest::get(format!("{admin}/metrics")).await else {
                 continue;
             };
-            total += sum_of(CHECKPOINTS, &answer.text().await.unwrap_or_default());
+            total += sum_of::<u64>(CHECKPOINTS, &answer.text().await.unwrap_or_default());
         }
         total
     }
@@ -104,9 +106,9 @@ impl Target {
 const CHECKPOINTS: &str = "footfall_consumer_checkpoint_seconds_count";
 
 /// Sum of a metric over its labels in Prometheus' text format.
-fn sum_of(metric: &str, text: &str) -> u64 {
+pub(crate) fn sum_of<T: FromStr + Sum>(metric: &str, text: &str) -> T {
     let lines = text.lines().filter_map(|line| line.strip_prefix(metric));
-    let values = lines.filter_map(|rest| rest.rsplit_once(' ')?.1.parse::<u64>().ok());
+    let values = lines.filter_map(|rest| rest.rsplit_once(' ')?.1.parse::<T>().ok());
     values.sum()
 }
 
@@ -118,7 +120,9 @@ mod tests {
     fn a_metric_is_summed_over_its_labels() {
         let text =
             "# TYPE a_count counter\na_count{fold=\"x\"} 3\na_count{fold=\"y\"} 4\nb_count 9\n";
-        assert_eq!(sum_of("a_count", text), 7);
+        assert_eq!(sum_of::<u64>("a_count", text), 7);
+        let seconds = "a_seconds_sum{fold=\"x\"} 0.25\na_seconds_sum{fold=\"y\"} 1\n";
+        assert!((sum_of::<f64>("a_seconds_sum", seconds) - 1.25).abs() < 1e-9);
     }
 
     #[test]

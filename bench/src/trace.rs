@@ -1,6 +1,8 @@
 //! The load: which traveler is seen by which sensor, where, at the i-th event. A pure function of i, so that the sender needs no
 //! memory and the check afterwards knows what must have been counted.
 
+use std::collections::HashSet;
+
 use domain::time::{Micros, Span};
 
 /// Shape of a load.
@@ -93,6 +95,20 @@ impl Trace {
     pub(crate) fn visits(&self, events: u64) -> u64 {
         let first = (0..events).filter(|&i| self.step(i).is_first).count();
         u64::try_from(first).expect("a usize fits")
+    }
+
+    /// How many travelers' visits are open after the first `events` events: seen within `idle_gap` of the last one.
+    pub(crate) fn open(&self, events: u64, idle_gap: Span) -> usize {
+        let Some(last) = events.checked_sub(1) else {
+            return 0;
+        };
+        let ended = Span(self.offset(last).0 - idle_gap.0);
+        let seen = (0..events).rev();
+        let seen = seen.take_while(|&i| self.offset(i) >= ended);
+        let lives = seen
+            .map(|i| self.step(i))
+            .map(|step| (step.slot, step.generation));
+        lives.collect::<HashSet<_>>().len()
     }
 
     /// Steps as long as the pause between two of them allows, and short enough that a life stays within 100 m.
@@ -189,6 +205,17 @@ mod tests {
             firsts.iter().all(|&firsts| (20..48).contains(&firsts)),
             "{firsts:?}"
         );
+    }
+
+    #[test]
+    fn those_who_left_within_the_idle_gap_are_open_too() {
+        let gap = Span::from_secs(30);
+        assert_eq!(TRACE.open(0, gap), 0);
+        assert_eq!(TRACE.open(400, gap), 400);
+        assert_eq!(TRACE.open(1_000, gap), 1_000);
+        // Sixteen looks at each place, two seconds apart: about half of the thirty change hands in between.
+        let open = TRACE.open(50_000, gap);
+        assert!((1_450..1_600).contains(&open), "{open}");
     }
 
     #[test]

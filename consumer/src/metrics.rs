@@ -10,6 +10,8 @@ pub const QUARANTINED: &str = "footfall_consumer_quarantined_total";
 pub const FENCED: &str = "footfall_consumer_fenced_writes_total";
 /// Time from the start of a checkpoint until the ledger has it.
 pub const CHECKPOINT_SECONDS: &str = "footfall_consumer_checkpoint_seconds";
+/// Time from the assignment of a partition until its records are folded: taken over in the ledger, its state made again.
+pub const ACQUIRE_SECONDS: &str = "footfall_consumer_acquire_seconds";
 /// Partitions in the hands of a worker.
 pub const ASSIGNED: &str = "footfall_consumer_assigned_partitions";
 /// 1 for a partition that cannot go on without a person, by fold, partition and reason; the log says what to do.
@@ -39,6 +41,10 @@ pub(crate) fn describe() {
     describe_histogram!(
         CHECKPOINT_SECONDS,
         "Seconds until the ledger has a checkpoint"
+    );
+    describe_histogram!(
+        ACQUIRE_SECONDS,
+        "Seconds from the assignment of a partition until its records are folded"
     );
     describe_gauge!(ASSIGNED, "Partitions in the hands of a worker");
     describe_gauge!(

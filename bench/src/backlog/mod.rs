@@ -3,19 +3,18 @@
 //! A topic of its own (a prefix keeps it apart) is filled with records as the gateway writes them; then a consumer is started on
 //! it as a child process, with the Postgres and the Redis of the running stack, and the ledger is watched.
 
-mod child;
-mod produce;
+pub(crate) mod child;
+pub(crate) mod produce;
+pub(crate) mod progress;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use chassis::clock::Clock;
 use clap::Parser;
 use domain::time::{Micros, Span};
-use domain::topic::SENSOR_MOVEMENTS;
-use tokio::time::sleep;
 
 use crate::e2e::float;
 use crate::e2e::report::processes;
@@ -25,8 +24,8 @@ use crate::table::say;
 use crate::target::{Target, TargetArgs};
 use crate::trace::{RunNames, Trace};
 use crate::window::{Begun, Window};
-use child::Consumer;
-pub(crate) use child::beside_us;
+use child::{Consumer, How};
+use produce::Order;
 
 /// What to measure.
 #[derive(clap::Args, Clone, Debug)]
@@ -74,12 +73,8 @@ pub(crate) struct Report {
     pub(crate) visits: u64,
 }
 
-/// How often the ledger is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// A consumer that makes no progress for so long has failed.
-const PROGRESS_WITHIN: Duration = Duration::from_secs(60);
 /// What the closing ticks are ahead of the last event: more than the idle gap.
-const CLOSING: Span = Span::from_secs(120);
+pub(crate) const CLOSING: Span = Span::from_secs(120);
 
 /// Runs the subcommand. The exit status says whether anything was lost or late.
 pub(crate) async fn command(args: &Args) -> anyhow::Result<ExitCode> {
@@ -99,23 +94,17 @@ pub(crate) async fn measure(target: &Target, backlog: &Backlog) -> anyhow::Resul
     let pool = postgres::connect(&target.postgres).await?;
     let now = Clock::System.now();
     let names = RunNames::new(now);
-    let prefix = format!("bench-{}-", names.run());
-    let topic = format!("{prefix}{SENSOR_MOVEMENTS}");
-    let start_at = Micros(now.0 - trace.offset(backlog.events).0) - CLOSING;
-    let order = produce::Order {
+    let order = Order {
         kafka: target.kafka.clone(),
-        prefix: prefix.clone(),
+        prefix: format!("bench-{}-", names.run()),
         partitions: settings.partitions,
         trace,
         names: names.clone(),
-        events: backlog.events,
-        start_at,
-        closing_at: now,
+        start_at: Micros(now.0 - trace.offset(backlog.events).0) - CLOSING,
     };
     order.create_topic().await?;
-    let produced = produce::run(&order).await;
-    let outcome = match produced {
-        Ok(()) => work_off(target, backlog, &pool, (&prefix, &topic)).await,
+    let outcome = match order.produce(0..backlog.events, Some(now)).await {
+        Ok(()) => work_off(target, backlog, &pool, &order).await,
         Err(error) => Err(error),
     };
     order.delete_topic().await?;
@@ -143,35 +132,26 @@ async fn work_off(
     target: &Target,
     backlog: &Backlog,
     pool: &sqlx::PgPool,
-    (prefix, topic): (&str, &str),
+    order: &Order,
 ) -> anyhow::Result<Worked> {
-    let wanted = backlog.events + u64::try_from(Settings::of(target)?.partitions)?;
-    let consumer = Consumer::start(target, backlog, prefix)?;
+    let wanted = backlog.events + u64::try_from(order.partitions)?;
+    let program = child::program(backlog.program.as_ref())?;
+    let how = How {
+        program: &program,
+        prefix: &order.prefix,
+        workers: backlog.workers,
+        admin_port: None,
+    };
+    let consumer = Consumer::start(target, how)?;
     let began = Instant::now();
     let begun = Begun::now(target, &[("consumer-backlog", consumer.pid())], pool).await?;
-    let mut first: Option<(Instant, u64)> = None;
-    let mut last = (Instant::now(), 0);
-    while last.1 < wanted {
-        sleep(LOOK_EVERY).await;
-        consumer.check()?;
-        let folded = u64::try_from(postgres::folded(pool, topic).await?)?;
-        if folded > last.1 {
-            last = (Instant::now(), folded);
-            first.get_or_insert(last);
-        } else if last.0.elapsed() > PROGRESS_WITHIN {
-            bail!(
-                "the consumer stands still at {folded} of {wanted} records, see {}",
-                consumer.log()
-            );
-        }
-    }
+    let (first, last) = progress::until(pool, &order.topic(), wanted, &consumer).await?;
     let window = begun.end(target, pool).await?;
-    let (first_at, first_folded) = first.context("an empty backlog")?;
-    let seconds = (last.0 - first_at).as_secs_f64();
+    let seconds = (last.at - first.at).as_secs_f64();
     consumer.stop().await?;
     Ok(Worked {
-        rate: float(wanted - first_folded) / seconds.max(1e-9),
-        took: last.0 - began,
+        rate: float(wanted - first.folded) / seconds.max(1e-9),
+        took: last.at - began,
         window,
     })
 }

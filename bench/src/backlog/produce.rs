@@ -1,5 +1,6 @@
 //! Filling a topic with records as the gateway writes them.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -19,18 +20,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::setting::kafka;
 use crate::trace::{RunNames, Trace};
 
-/// What to produce.
+/// What to produce, and where.
 #[derive(Clone, Debug)]
-pub(super) struct Order {
-    pub(super) kafka: String,
-    pub(super) prefix: String,
-    pub(super) partitions: i32,
-    pub(super) trace: Trace,
-    pub(super) names: RunNames,
-    pub(super) events: u64,
-    pub(super) start_at: Micros,
-    /// Time of the tick that ends each partition, so that all visits close.
-    pub(super) closing_at: Micros,
+pub(crate) struct Order {
+    pub(crate) kafka: String,
+    pub(crate) prefix: String,
+    pub(crate) partitions: i32,
+    pub(crate) trace: Trace,
+    pub(crate) names: RunNames,
+    pub(crate) start_at: Micros,
 }
 
 /// Large batches: the topic is filled as fast as it goes.
@@ -57,7 +55,7 @@ impl ProducerContext for Failures {
 }
 
 impl Order {
-    fn topic(&self) -> String {
+    pub(crate) fn topic(&self) -> String {
         format!("{}{SENSOR_MOVEMENTS}", self.prefix)
     }
 
@@ -66,7 +64,7 @@ impl Order {
     }
 
     /// Makes the topic.
-    pub(super) async fn create_topic(&self) -> anyhow::Result<()> {
+    pub(crate) async fn create_topic(&self) -> anyhow::Result<()> {
         let topic = self.topic();
         let new = NewTopic::new(&topic, self.partitions, TopicReplication::Fixed(1));
         let made = self
@@ -80,7 +78,7 @@ impl Order {
     }
 
     /// Removes the topic.
-    pub(super) async fn delete_topic(&self) -> anyhow::Result<()> {
+    pub(crate) async fn delete_topic(&self) -> anyhow::Result<()> {
         self.admin()?
             .delete_topics(&[&self.topic()], &AdminOptions::new())
             .await?;
@@ -113,28 +111,33 @@ impl Order {
         }
     }
 
-    fn tick(&self) -> Event {
-        Event {
-            device: "".into(),
-            event_time: self.closing_at,
-            received_at: self.closing_at,
-            time_source: TimeSource::Received,
-            key: EventKey::default(),
-            has_event_id: false,
-            body: Body::Tick,
-        }
+    /// Produces some of the events of its trace, and then, for each partition, a tick of `closing_at`, so that all visits close.
+    /// A blocking job on a thread of its own.
+    pub(crate) async fn produce(
+        &self,
+        events: Range<u64>,
+        closing_at: Option<Micros>,
+    ) -> anyhow::Result<()> {
+        let order = self.clone();
+        tokio::task::spawn_blocking(move || produce(&order, events, closing_at))
+            .await
+            .context("the producer failed")?
     }
 }
 
-/// Produces all records; a blocking job on a thread of its own.
-pub(super) async fn run(order: &Order) -> anyhow::Result<()> {
-    let order = order.clone();
-    tokio::task::spawn_blocking(move || produce(&order))
-        .await
-        .context("the producer failed")?
+fn tick(at: Micros) -> Event {
+    Event {
+        device: "".into(),
+        event_time: at,
+        received_at: at,
+        time_source: TimeSource::Received,
+        key: EventKey::default(),
+        has_event_id: false,
+        body: Body::Tick,
+    }
 }
 
-fn produce(order: &Order) -> anyhow::Result<()> {
+fn produce(order: &Order, events: Range<u64>, closing_at: Option<Micros>) -> anyhow::Result<()> {
     let failures = Failures::default();
     let producer: ThreadedProducer<Failures> = kafka(&order.kafka, "")
         .producer("bench", LINGER)
@@ -147,7 +150,7 @@ fn produce(order: &Order) -> anyhow::Result<()> {
             (sensor, partition)
         })
         .collect();
-    for i in 0..order.events {
+    for i in events {
         let (sensor, partition) = &sensors[usize::from(order.trace.step(i).sensor)];
         let value = encode(order.event(i, sensor));
         send(
@@ -158,15 +161,11 @@ fn produce(order: &Order) -> anyhow::Result<()> {
                 .payload(&value),
         )?;
     }
-    let tick = encode(order.tick());
-    for partition in 0..order.partitions {
-        send(
-            &producer,
-            BaseRecord::to(&topic)
-                .partition(partition)
-                .key("")
-                .payload(&tick),
-        )?;
+    if let Some(tick) = closing_at.map(|at| encode(tick(at))) {
+        for partition in 0..order.partitions {
+            let record = BaseRecord::to(&topic).partition(partition).key("");
+            send(&producer, record.payload(&tick))?;
+        }
     }
     producer
         .flush(FLUSH_WITHIN)

@@ -10,11 +10,13 @@ use std::time::Duration;
 use chassis::config::duration;
 use clap::Parser;
 
+use crate::audit::{self, Logs};
 use crate::backlog::{self, Backlog};
 use crate::e2e::{self, Shape};
 use crate::gateway;
 use crate::machine;
 use crate::table::say;
+use crate::takeover::{self, Crowd};
 use promise::Figures;
 use stack::Stack;
 
@@ -36,6 +38,12 @@ pub(crate) struct Args {
     /// Records of the backlog
     #[arg(long, default_value_t = 5_000_000)]
     backlog: u64,
+    /// Records of the shorter log that is audited
+    #[arg(long, default_value_t = 2_000_000)]
+    audit: u64,
+    /// Records of a partition that changes hands
+    #[arg(long, default_value_t = 1_000_000)]
+    takeover: u64,
     /// Partitions of the topic of movements, if not the default
     #[arg(long)]
     partitions: Option<u16>,
@@ -72,10 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         say("**Built without `--release`: these figures are for trying the bench out.**")?;
     }
-    let program = match &args.program {
-        Some(program) => program.clone(),
-        None => backlog::beside_us()?,
-    };
+    let program = backlog::child::program(args.program.as_ref())?;
     let mut figures = Figures::default();
     let stack = Stack::start(&program, &args).await?;
     let outcome = measure_speed(&stack, &args, &program, &mut figures).await;
@@ -121,6 +126,32 @@ async fn measure_speed(
     let report = backlog::measure(&stack.target()?, &backlog).await?;
     report.print()?;
     figures.backlog = Some(report);
+    measure_care(stack, args, program, figures).await
+}
+
+/// What an operator waits for.
+async fn measure_care(
+    stack: &Stack,
+    args: &Args,
+    program: &Path,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    let crowd = Crowd {
+        events: args.takeover,
+        program: Some(program.to_owned()),
+        ..Crowd::default()
+    };
+    let report = takeover::measure(&stack.target()?, &crowd).await?;
+    report.print()?;
+    figures.takeover = Some(report);
+    let logs = Logs {
+        events: args.audit,
+        program: Some(program.to_owned()),
+        ..Logs::default()
+    };
+    let report = audit::measure(&stack.target()?, &logs).await?;
+    report.print()?;
+    figures.audit = Some(report);
     Ok(())
 }
 

@@ -30,7 +30,7 @@ use crate::store::ledger::{Acquired, load_at};
 const BATCH: u64 = 1 << 15;
 
 /// Memory for the rows of all partitions that are on disk.
-const CACHE_BYTES: usize = 96 << 20;
+const CACHE_BYTES: usize = 32 << 20;
 /// Memory for the few rows between the offsets of Postgres and Redis.
 const LATER_BYTES: usize = 1 << 20;
 

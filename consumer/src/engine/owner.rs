@@ -99,13 +99,15 @@ where
         }
     }
 
-    /// Takes partitions over: the epoch in the ledger is ours from here on. The states are made beside the poll loop.
+    /// Takes partitions over that the group assigned at `since`: the epoch in the ledger is ours from here on. The states are made
+    /// beside the poll loop.
     ///
     /// # Errors
     /// When the ledger cannot be reached within the patience of the group protocol.
     pub(crate) fn acquire(
         &mut self,
         partitions: &[i32],
+        since: Instant,
         patience: Duration,
     ) -> anyhow::Result<Vec<Acquired>> {
         let started = Instant::now();
@@ -137,6 +139,7 @@ where
             }
             let loading = Slot::Loading {
                 entry: *entry,
+                since,
                 canaries: canaries.remove(&entry.partition).unwrap_or_default(),
                 task: self.load(*entry),
             };
@@ -253,6 +256,7 @@ where
         for id in done {
             let Some(Slot::Loading {
                 entry,
+                since,
                 canaries,
                 task,
             }) = self.slots.remove(&id)
@@ -265,6 +269,7 @@ where
                     let partition = Box::new(partition.with_canaries(canaries));
                     self.slots.insert(id, Slot::Active(partition));
                     self.orders.resume.push(id);
+                    self.watch.acquired(since.elapsed());
                 }
                 Ok(Err(cause)) => self.without_state(id, LedgerEntry::from(&entry), cause),
                 Err(cause) => self.fail(format!("loading partition {id} ended: {cause}")),

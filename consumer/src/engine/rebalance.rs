@@ -4,7 +4,7 @@
 //! there, and a partition that is taken away is checkpointed before it is given up. Nothing ever seeks.
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chassis::lifeline::Lifeline;
@@ -191,11 +191,12 @@ where
         list: &mut TopicPartitionList,
         partitions: &[i32],
     ) -> anyhow::Result<()> {
+        let since = Instant::now();
         let mut owner = self.owner();
         // Here too: another Kafka may have come up at the same address under a living client.
         origin::check(consumer, &owner.shared.ledger, &owner.shared.handle)?;
         let mut acquired = owner
-            .acquire(partitions, ACQUIRE_PATIENCE)
+            .acquire(partitions, since, ACQUIRE_PATIENCE)
             .context("acquiring partitions")?;
         let unknown: Vec<i32> = partitions
             .iter()
@@ -216,7 +217,7 @@ where
                 .context("entering partitions")?;
             acquired.extend(
                 owner
-                    .acquire(&unknown, ACQUIRE_PATIENCE)
+                    .acquire(&unknown, since, ACQUIRE_PATIENCE)
                     .context("acquiring partitions")?,
             );
         }

@@ -1,6 +1,7 @@
 //! Where a partition of a worker is in its life.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use domain::canary::Canaries;
 use domain::fold::{Fold, Rows};
@@ -20,6 +21,8 @@ pub(crate) enum Slot<F: Fold> {
     /// Its state is being made; Kafka holds its records back.
     Loading {
         entry: Acquired,
+        /// When the group assigned it.
+        since: Instant,
         canaries: Canaries,
         task: JoinHandle<Result<Restored<F>, LoadError>>,
     },

@@ -21,6 +21,7 @@ pub(crate) struct Watch {
     fenced: Counter,
     canary_gaps: Counter,
     checkpoint: Histogram,
+    acquire: Histogram,
     assigned: Gauge,
     /// Whether the group has given us an assignment, be it an empty one.
     pub(crate) joined: bool,
@@ -41,6 +42,7 @@ impl Watch {
             fenced: counter!(name::FENCED, "fold" => fold),
             canary_gaps: counter!(name::CANARY_GAPS, "topic" => topic.to_owned()),
             checkpoint: histogram!(name::CHECKPOINT_SECONDS, "fold" => fold),
+            acquire: histogram!(name::ACQUIRE_SECONDS, "fold" => fold),
             assigned: gauge!(name::ASSIGNED, "fold" => fold, "worker" => worker),
             joined: false,
         }
@@ -128,6 +130,11 @@ impl Watch {
 
     pub(crate) fn checkpointed(&self, took: Duration) {
         self.checkpoint.record(took.as_secs_f64());
+    }
+
+    /// A partition is ours and its state is there, so long after it was assigned.
+    pub(crate) fn acquired(&self, took: Duration) {
+        self.acquire.record(took.as_secs_f64());
     }
 
     /// Hands what was counted to the recorder; says how many records there were, by outcome.
