@@ -1,7 +1,8 @@
 //! Conservation: what is folded is accounted for, record by record, and by the kind that the log has; and the canary: no
-//! gateway's sequence has a gap. What is not there is a finding too: nothing passes because nobody counted.
+//! gateway's sequence has a gap.
 //!
-//! Both are what the product says of itself, in Postgres and on `/api/v1/pipeline`; D1 compares the log itself.
+//! Both are what the product says of itself, in Postgres and on `/api/v1/pipeline`; D1 compares the log itself. What is not there
+//! is a finding too: nothing passes because nobody counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 

