@@ -15,7 +15,9 @@
 //! rows      the faults, by their number in the fault table
 //! row       the table of them
 //! scene     what a fault may touch
-//! run       one repetition of a row: load, fault, drain, check
+//! run       one repetition of a row: load, fault, drain
+//! judge     what is checked after it
+//! marks     what the roles log meanwhile
 //! suite     rows one after the other on one site
 //! report    results as JSON lines, and the fault table made from them
 //! ```
@@ -23,9 +25,11 @@
 pub mod audit;
 pub mod check;
 pub mod fault;
+mod judge;
 pub mod ledger;
 pub mod load;
 pub mod log;
+mod marks;
 pub mod proxy;
 pub mod report;
 pub mod row;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
-use chaos::report::{self, Outcome};
+use chaos::report::{self, Outcome, fault_table};
 use chaos::row::{self, Row};
 use chaos::scene::Length;
 use chaos::suite::Suite;
@@ -80,11 +80,11 @@ fn main() -> ExitCode {
 
 fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
     if let Some(Command::Report { file, into }) = &cli.command {
-        let table = report::table(&report::read(file)?);
+        let table = fault_table::table(&report::read(file)?);
         match into {
             Some(document) => {
                 let text = std::fs::read_to_string(document)?;
-                std::fs::write(document, report::insert(&text, &table)?)?;
+                std::fs::write(document, fault_table::insert(&text, &table)?)?;
             }
             None => say(&table)?,
         }

@@ -1,4 +1,6 @@
-//! Results: a line for a person, a JSON line for the table, and the table itself.
+//! Results: a text for a person, and a JSON line for the table in [`fault_table`].
+
+pub mod fault_table;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -11,12 +13,11 @@ use serde::{Deserialize, Serialize};
 use crate::check::bound::Usage;
 use crate::check::loss::Tally;
 use crate::check::{Checker, Finding};
-use crate::row;
 use crate::run::Repetition;
 use crate::scene::Step;
 
 /// What a repetition came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The row.
     pub row: String,
@@ -24,6 +25,9 @@ pub struct Outcome {
     pub repetition: u32,
     /// Its seed.
     pub seed: u64,
+    /// How long it was: `short`, `full`, or for how many minutes.
+    #[serde(default = "unknown_length")]
+    pub length: String,
     /// What was done, and what was measured on the way.
     pub injected: Vec<Step>,
     /// Messages published, each counted once.
@@ -48,10 +52,16 @@ pub struct Outcome {
     pub worst_gap_ms: u64,
     /// From the end of the fault until all is ready and worked off.
     pub heal_ms: u64,
+    /// How often the offsets that are committed to Kafka were held against the ledger's.
+    #[serde(default)]
+    pub offset_looks: u64,
     /// Whether the product's own audit agreed.
     pub audited: bool,
     /// The highest that any process of a role used, by role.
     pub peaks: BTreeMap<String, Usage>,
+    /// How many tasks each role had after the fault.
+    #[serde(default)]
+    pub tasks: BTreeMap<String, f64>,
     /// What was found broken.
     pub findings: Vec<Finding>,
     /// Why its fault could not be injected on this machine; nothing was shown then.
@@ -67,6 +77,7 @@ impl Outcome {
             row: repetition.row.id.to_owned(),
             repetition: repetition.number,
             seed: repetition.seed,
+            length: repetition.length.name(),
             injected: Vec::new(),
             published: 0,
             acked: 0,
@@ -79,8 +90,10 @@ impl Outcome {
             rows_different: 0,
             worst_gap_ms: 0,
             heal_ms: 0,
+            offset_looks: 0,
             audited: false,
             peaks: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             findings: Vec::new(),
             skipped: None,
         }
@@ -114,11 +127,12 @@ impl Outcome {
             None => "FAIL".to_owned(),
         };
         let mut text = format!(
-            "row {} #{} seed {}: {verdict}: published {}, acked {}, sent again {}, stored {}, duplicates {}, dead letters {}, lost {}, \
+            "row {} #{} seed {}, {}: {verdict}: published {}, acked {}, sent again {}, stored {}, duplicates {}, dead letters {}, lost {}, \
              rows {}, different {}, worst gap {:.1} s, healed in {:.1} s\n",
             self.row,
             self.repetition,
             self.seed,
+            self.length,
             self.published,
             self.acked,
             self.sent_again,
@@ -134,17 +148,8 @@ impl Outcome {
         for step in &self.injected {
             text += &format!("  {:>7.2} s  {}\n", seconds(step.after_ms), step.what);
         }
-        let peak = |(role, usage): (&String, &Usage)| {
-            let Usage {
-                rss_kib,
-                descriptors,
-                threads,
-            } = usage;
-            let mib = rss_kib / 1024;
-            format!("{role} {mib} MiB, {descriptors} descriptors, {threads} threads")
-        };
-        let peaks: Vec<String> = self.peaks.iter().map(peak).collect();
-        text += &format!("  at most   {}\n", peaks.join("; "));
+        text += &format!("  at most   {}\n", self.usage());
+        text += &format!("  offsets were compared {} times\n", self.offset_looks);
         if self.audited {
             text += "  footfall audit says equal\n";
         }
@@ -152,6 +157,23 @@ impl Outcome {
             text += &format!("  {:?}: {}\n", finding.checker, finding.sentence);
         }
         text
+    }
+
+    fn usage(&self) -> String {
+        let peak = |(role, usage): (&String, &Usage)| {
+            let Usage {
+                rss_kib,
+                descriptors,
+                threads,
+            } = usage;
+            let mib = rss_kib / 1024;
+            let tasks = self.tasks.get(role).copied().unwrap_or_default();
+            format!(
+                "{role} {mib} MiB, {descriptors} descriptors, {threads} threads (afterwards {tasks} tasks)"
+            )
+        };
+        let peaks: Vec<String> = self.peaks.iter().map(peak).collect();
+        peaks.join("; ")
     }
 
     /// Adds it to a file of results.
@@ -171,6 +193,11 @@ impl Outcome {
     }
 }
 
+/// Results of a time when it was not written down.
+fn unknown_length() -> String {
+    "unknown".to_owned()
+}
+
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
 fn seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0
@@ -187,66 +214,10 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Outcome>> {
     text.lines().map(outcome).collect()
 }
 
-/// The fault table in Markdown.
-#[must_use]
-pub fn table(outcomes: &[Outcome]) -> String {
-    let mut by_row: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
-    for outcome in outcomes {
-        by_row.entry(&outcome.row).or_default().push(outcome);
-    }
-    let mut text = String::from(
-        "| row | fault | runs | seeds | acknowledged | lost | rows different | worst heal | worst gap | result |\n\
-         |---|---|--:|---|--:|--:|--:|--:|--:|---|\n",
-    );
-    for known in row::all() {
-        if let Some(runs) = by_row.get(known.id) {
-            text += &line(known.id, known.fault, runs);
-        }
-    }
-    text
-}
-
-/// What stands around the table in a document.
-const MARKS: [&str; 2] = ["<!-- chaos:begin", "<!-- chaos:end -->"];
-
-/// `document` with `table` in the place that is marked for it.
-///
-/// # Errors
-/// When it has no such place.
-pub fn insert(document: &str, table: &str) -> anyhow::Result<String> {
-    let begin = document.find(MARKS[0]).context("no line chaos:begin")?;
-    let length = document[begin..].find('\n').context("no line after it")?;
-    let (head, rest) = document.split_at(begin + length + 1);
-    let end = rest.find(MARKS[1]).context("no line chaos:end")?;
-    Ok(format!("{head}\n{table}\n{}", &rest[end..]))
-}
-
-fn line(id: &str, fault: &str, runs: &[&Outcome]) -> String {
-    let sum = |of: fn(&Outcome) -> u64| runs.iter().map(|run| of(run)).sum::<u64>();
-    let most = |of: fn(&Outcome) -> u64| runs.iter().map(|run| of(run)).max().unwrap_or(0);
-    let seeds = runs.iter().map(|run| run.seed);
-    let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
-    let failed = runs.iter().filter(|run| !run.passed()).count();
-    let skipped = runs.iter().filter(|run| run.skipped.is_some()).count();
-    let result = match (failed, skipped) {
-        (0, 0) => "pass".to_owned(),
-        (0, skipped) => format!("{skipped} skipped"),
-        (failed, _) => format!("{failed} failed"),
-    };
-    format!(
-        "| {id} | {fault} | {} | {first}–{last} | {} | {} | {} | {:.1} s | {:.1} s | {result} |\n",
-        runs.len(),
-        sum(|run| run.acked),
-        sum(|run| run.lost),
-        sum(|run| run.rows_different),
-        seconds(most(|run| run.heal_ms)),
-        seconds(most(|run| run.worst_gap_ms)),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row;
     use crate::scene::Length;
 
     fn outcome(seed: u64) -> Outcome {
@@ -260,35 +231,6 @@ mod tests {
     }
 
     #[test]
-    fn the_table_sums_what_counts_and_keeps_the_worst() {
-        let mut one = outcome(1);
-        one.acked = 10;
-        one.heal_ms = 1500;
-        let mut other = outcome(2);
-        other.acked = 5;
-        other.lost = 1;
-        other.worst_gap_ms = 2500;
-        other.find(Checker::D1, "1 acknowledged event is not in Kafka");
-        let table = table(&[one, other]);
-        let fault = row::find("6").unwrap().fault;
-        let expected = "| 2 | 1–2 | 15 | 1 | 0 | 1.5 s | 2.5 s | 1 failed |";
-        assert_eq!(
-            table.lines().nth(2),
-            Some(format!("| 6 | {fault} {expected}").as_str())
-        );
-    }
-
-    #[test]
-    fn the_table_in_a_document_is_replaced_and_nothing_else() {
-        let document = "a\n<!-- chaos:begin (x) -->\nold\n<!-- chaos:end -->\nb\n";
-        let once = insert(document, "| new |\n").unwrap();
-        let expected = "a\n<!-- chaos:begin (x) -->\n\n| new |\n\n<!-- chaos:end -->\nb\n";
-        assert_eq!(once, expected);
-        assert_eq!(insert(&once, "| new |\n").unwrap(), once);
-        assert!(insert("without", "| new |").is_err());
-    }
-
-    #[test]
     fn what_was_skipped_is_never_called_a_pass() {
         let mut skipped = outcome(1);
         skipped.skipped = Some("a namespace cannot be made here".to_owned());
@@ -297,7 +239,8 @@ mod tests {
                 .text()
                 .contains("SKIPPED, a namespace cannot be made here")
         );
-        assert!(table(&[outcome(2), skipped]).contains("| 1 skipped |"));
+        let table = fault_table::table(&[outcome(2), skipped]);
+        assert!(table.contains("| 1 skipped |"));
     }
 
     #[test]

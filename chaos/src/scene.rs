@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chassis::clock::Clock;
 use domain::topic::{DEAD_LETTERS, SENSOR_MOVEMENTS};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
@@ -20,6 +21,9 @@ use crate::watch::Watch;
 /// How long a restarted role may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A kill, a freeze or a stop within a row comes at most so much later, by chance: longer than what goes by a clock of its own, a
+/// flush (50 ms) or a checkpoint (500 ms).
+pub(crate) const JITTER: Duration = Duration::from_millis(600);
 
 /// How long a row takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,18 @@ pub enum Length {
     Full,
     /// So long, for rows that have no end of their own.
     Lasting(Duration),
+}
+
+impl Length {
+    /// For people and for results: runs of different lengths have shown different things.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Short => "short".to_owned(),
+            Self::Full => "full".to_owned(),
+            Self::Lasting(time) => format!("{} min", time.as_secs() / 60),
+        }
+    }
 }
 
 /// Something that was done to the system.
@@ -60,6 +76,8 @@ pub struct Scene<'a> {
     pub findings: Vec<Finding>,
     /// When nothing must have been acknowledged, µs since 1970.
     pub silences: Vec<Range<i64>>,
+    /// How often offsets were compared (D4).
+    pub offset_looks: u64,
     /// When the load began.
     pub began: Instant,
 }
@@ -102,13 +120,67 @@ impl Scene<'_> {
         Clock::System.now().0
     }
 
-    /// Kills a role or a server.
+    /// Waits for a time by chance, so that each seed hits another phase of what goes by a clock.
+    pub async fn pause(&mut self, most: Duration) {
+        let share: f64 = self.random.random();
+        sleep(most.mul_f64(share)).await;
+    }
+
+    /// Kills a role or a server, a little earlier or later by chance.
     ///
     /// # Errors
     /// When there is no such process.
     pub async fn kill(&mut self, name: &str) -> anyhow::Result<()> {
+        self.pause(JITTER).await;
+        self.kill_now(name).await
+    }
+
+    /// Kills a role or a server at this very moment, and looks at once whether commits lead the ledger: the partitions of a consumer that is
+    /// dead stand still until its session ends.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub async fn kill_now(&mut self, name: &str) -> anyhow::Result<()> {
         self.note(format!("SIGKILL {name}"));
-        self.site.kill(name).await
+        self.site.kill(name).await?;
+        // Who is away cannot be asked; the row looks again when it is back.
+        if self.site.has_server("kafka")
+            && self.site.has_server("postgres")
+            && let Err(error) = self.check_offsets().await
+        {
+            let sentence = format!("offsets cannot be compared after the kill: {error:#}");
+            self.expect(false, Checker::D4, sentence);
+        }
+        Ok(())
+    }
+
+    /// Holds a role or a server still, a little earlier or later by chance.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub async fn freeze(&mut self, name: &str) -> anyhow::Result<()> {
+        self.pause(JITTER).await;
+        self.note(format!("SIGSTOP {name}"));
+        self.site.freeze(name)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn thaw(&mut self, name: &str) -> anyhow::Result<()> {
+        self.note(format!("SIGCONT {name}"));
+        self.site.thaw(name)
+    }
+
+    /// Asks a role to leave, a little earlier or later by chance; says how long it took.
+    ///
+    /// # Errors
+    /// When it does not end within `within`, or not with success.
+    pub async fn term(&mut self, name: &str, within: Duration) -> anyhow::Result<Duration> {
+        self.pause(JITTER).await;
+        self.note(format!("SIGTERM {name}"));
+        self.site.term(name, within).await
     }
 
     /// Starts a role or a server, and waits until it is ready.
@@ -152,6 +224,7 @@ impl Scene<'_> {
     /// When Kafka or Postgres do not answer.
     pub async fn check_offsets(&mut self) -> anyhow::Result<()> {
         let found = offsets(self.site).await?;
+        self.offset_looks += 1;
         self.findings.extend(found);
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::check::Checker;
 use crate::report::Outcome;
 use crate::row::Row;
 use crate::run::{self, Repetition};
@@ -58,7 +59,7 @@ impl Suite {
                     None => Site::start(config.clone()).await?,
                 };
                 let repetition = self.repetition(*row, number, &out);
-                let outcome = run::run(&mut site, &repetition).await?;
+                let outcome = observe(&mut site, &repetition).await;
                 listener(&outcome.text());
                 outcome.append(&out.join("results.jsonl"))?;
                 if outcome.passed() {
@@ -90,9 +91,24 @@ impl Suite {
     }
 }
 
+/// A repetition in which nothing could be observed has failed; the others still have something to say.
+async fn observe(site: &mut Site, repetition: &Repetition) -> Outcome {
+    match run::run(site, repetition).await {
+        Ok(outcome) => outcome,
+        Err(error) => broken(repetition, &error),
+    }
+}
+
+fn broken(repetition: &Repetition, error: &anyhow::Error) -> Outcome {
+    let mut outcome = Outcome::new(repetition);
+    outcome.find(Checker::L1, format!("nothing could be observed: {error:#}"));
+    outcome
+}
+
 /// Leaves the logs beside the ledger.
 fn keep(site: &Site, repetition: &Repetition, outcome: &Outcome) -> anyhow::Result<()> {
-    let roles = site.role_names();
+    std::fs::create_dir_all(&repetition.dir)?;
+    let roles = site.logged_names();
     let servers = ["kafka", "postgres", "redis"];
     for name in roles.iter().map(String::as_str).chain(servers) {
         let log = site.log(name);
@@ -116,4 +132,29 @@ fn again(repetition: &Repetition) -> String {
         repetition.row.id,
         repetition.seed
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row;
+
+    #[test]
+    fn what_could_not_be_observed_has_failed_and_says_how_to_run_it_again() {
+        let repetition = Repetition {
+            row: row::find("6").unwrap(),
+            number: 3,
+            seed: 9,
+            length: Length::Short,
+            dir: PathBuf::from("/nowhere"),
+        };
+        let outcome = broken(&repetition, &anyhow::anyhow!("Kafka is away"));
+        assert!(!outcome.passed());
+        assert!(
+            outcome
+                .text()
+                .contains("nothing could be observed: Kafka is away")
+        );
+        assert!(again(&repetition).contains("--row 6 --seed 9 --short"));
+    }
 }

@@ -17,6 +17,7 @@ use crate::site::Pids;
 use crate::store;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often memory and descriptors are looked at.
 const LOOK_AT_USAGE_EVERY: Duration = Duration::from_secs(1);
 
 /// What was seen so far.
@@ -46,6 +47,7 @@ impl Watch {
             pids,
             notes: Arc::clone(&notes),
             is_over: Arc::clone(&is_over),
+            began: Instant::now(),
         };
         Self {
             notes,
@@ -100,6 +102,7 @@ struct Eye {
     pids: Pids,
     notes: Arc<Mutex<Notes>>,
     is_over: Arc<AtomicBool>,
+    began: Instant,
 }
 
 impl Eye {
@@ -140,7 +143,8 @@ impl Eye {
             .clone();
         for (role, pid) in pids {
             if let Some(usage) = Usage::of(pid) {
-                bound::note(&mut lock(&self.notes).seen, &role, pid, usage);
+                let at = self.began.elapsed();
+                bound::note(&mut lock(&self.notes).seen, (&role, pid), at, usage);
             }
         }
     }

@@ -15,6 +15,8 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use clap::Args;
+use metrics::{describe_gauge, gauge};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
@@ -56,6 +58,9 @@ impl FromStr for AdminBind {
             .map_err(|expected| format!("{expected}, or off"))
     }
 }
+
+/// Tasks of the process's runtime that are not finished. One that leaks with every connection or request shows here.
+pub const TASKS: &str = "footfall_tasks";
 
 /// How long a part may stand still before `/healthz` fails.
 const STALL: Duration = Duration::from_secs(60);
@@ -162,6 +167,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<Option<SocketAddr>> {
     let metrics = telemetry::metrics();
+    describe_gauge!(TASKS, "Tasks of the runtime that are not finished");
     let AdminBind::At(address) = args.admin_bind else {
         return Ok(None);
     };
@@ -174,6 +180,7 @@ pub async fn serve(
             "/metrics",
             get(move || async move {
                 metrics.run_upkeep();
+                count_tasks();
                 (
                     [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
                     metrics.render(),
@@ -191,6 +198,12 @@ pub async fn serve(
         }
     });
     Ok(Some(bound))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "tasks of one process")]
+fn count_tasks() {
+    let alive = Handle::current().metrics().num_alive_tasks();
+    gauge!(TASKS).set(alive as f64);
 }
 
 async fn healthz(State(health): State<Health>) -> impl IntoResponse {

@@ -1,7 +1,9 @@
-//! L2: memory, descriptors and threads of each role, looked at every second and held against the row's limits.
+//! L2: memory, descriptors and threads of each role, looked at every second and held against the row's limits; and tasks, which
+//! must be as many after the fault as before.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,41 +71,48 @@ impl Usage {
     }
 }
 
-/// The first and the highest figures of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+/// What was seen of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
     /// At the first look.
     pub first: Usage,
     /// The highest of each, on its own.
     pub peak: Usage,
+    /// Every look, with its time since the watch began.
+    pub looks: Vec<(Duration, Usage)>,
 }
 
 /// What was seen of every process, by role and pid.
-pub type Seen = BTreeMap<(String, u32), Range>;
+pub type Seen = BTreeMap<(String, u32), Life>;
 
 /// Takes note of a look.
-pub fn note(seen: &mut Seen, role: &str, pid: u32, usage: Usage) {
-    let range = seen.entry((role.to_owned(), pid)).or_insert(Range {
+pub fn note(seen: &mut Seen, (role, pid): (&str, u32), at: Duration, usage: Usage) {
+    let life = seen.entry((role.to_owned(), pid)).or_insert(Life {
         first: usage,
         peak: usage,
+        looks: Vec::new(),
     });
-    range.peak = range.peak.max(usage);
+    life.peak = life.peak.max(usage);
+    life.looks.push((at, usage));
 }
 
 /// The highest that any process of each role used.
 #[must_use]
 pub fn peaks(seen: &Seen) -> BTreeMap<String, Usage> {
     let mut peaks: BTreeMap<String, Usage> = BTreeMap::new();
-    for ((role, _), range) in seen {
+    for ((role, _), life) in seen {
         let peak = peaks.entry(role.clone()).or_default();
-        *peak = peak.max(range.peak);
+        *peak = peak.max(life.peak);
     }
     peaks
 }
 
-/// The first process that went beyond its limits, if any.
+/// The first process that went beyond its limits, if any; that nobody was looked at, if so.
 #[must_use]
 pub fn check(seen: &Seen, limits: &Limits) -> Option<Finding> {
+    if seen.is_empty() {
+        return Some(Finding::new(Checker::L2, "no process was looked at"));
+    }
     seen.iter().find_map(|((role, pid), range)| {
         let figures = [
             (
@@ -122,6 +131,33 @@ pub fn check(seen: &Seen, limits: &Limits) -> Option<Finding> {
     })
 }
 
+/// Connections that are being closed, and timers, come and go.
+const TASKS_SPARE: f64 = 32.0;
+
+/// A role that has more tasks after the fault than before, by role: the same devices are connected, so a task for each broken
+/// connection or request would show.
+#[must_use]
+pub fn check_tasks(
+    before: &BTreeMap<String, f64>,
+    after: &BTreeMap<String, f64>,
+) -> Option<Finding> {
+    let told = |tasks: &BTreeMap<String, f64>| {
+        !tasks.is_empty() && tasks.values().all(|alive| *alive > 0.0)
+    };
+    if !told(before) || !told(after) {
+        let sentence = format!("a role does not tell its tasks: {before:?}, then {after:?}");
+        return Some(Finding::new(Checker::L2, sentence));
+    }
+    after.iter().find_map(|(role, now)| {
+        let known = before.get(role)?;
+        (*now > known + TASKS_SPARE).then(|| {
+            let sentence =
+                format!("{role} had {known} tasks before the fault and has {now} after it");
+            Finding::new(Checker::L2, sentence)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,10 +170,11 @@ mod tests {
             descriptors,
             threads: 3,
         };
-        note(&mut seen, "gateway-0", 7, usage(1000, 10));
-        note(&mut seen, "gateway-0", 7, usage(1500, 90));
-        note(&mut seen, "gateway-0", 7, usage(1100, 20));
-        note(&mut seen, "gateway-0", 8, usage(9000, 10));
+        let at = Duration::ZERO;
+        note(&mut seen, ("gateway-0", 7), at, usage(1000, 10));
+        note(&mut seen, ("gateway-0", 7), at, usage(1500, 90));
+        note(&mut seen, ("gateway-0", 7), at, usage(1100, 20));
+        note(&mut seen, ("gateway-0", 8), at, usage(9000, 10));
         let limits = Limits {
             growth_kib: 500,
             rss_kib: 10_000,
@@ -169,6 +206,19 @@ mod tests {
         ] {
             assert!(check(&seen, &tight).is_some(), "{tight:?}");
         }
+    }
+
+    #[test]
+    fn tasks_that_stay_and_a_look_at_nobody_are_noticed() {
+        let tasks = |gateway| BTreeMap::from([("gateway-0".to_owned(), gateway)]);
+        assert_eq!(check_tasks(&tasks(80.0), &tasks(112.0)), None);
+        let nobody = BTreeMap::new();
+        for (before, after) in [(80.0, 113.0), (80.0, 0.0), (0.0, 80.0)] {
+            let found = check_tasks(&tasks(before), &tasks(after)).unwrap();
+            assert_eq!(found.checker, Checker::L2);
+        }
+        assert!(check_tasks(&tasks(80.0), &nobody).is_some());
+        assert!(check(&Seen::new(), &Limits::USUAL).is_some());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod order;
 pub mod progress;
 pub mod refuse;
 pub mod replay;
+pub mod slope;
 pub mod stand;
 
 use serde::{Deserialize, Serialize};

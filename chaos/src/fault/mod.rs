@@ -2,7 +2,6 @@
 //!
 //! Each undoes what it did when it is dropped or told to, and says so when this machine does not let it work, because a fault that was not injected must never look like one that was survived.
 
-mod clock;
 mod disk;
 pub mod kafka;
 mod namespace;
@@ -13,7 +12,6 @@ use std::process::Command;
 
 use thiserror::Error;
 
-pub use clock::Clock;
 pub use disk::SmallDisk;
 pub use namespace::{Entrance, Namespace, Way};
 

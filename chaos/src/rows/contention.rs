@@ -81,7 +81,14 @@ fn locked<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>
         scene.note(format!("lock visit, pane and state_log for {held:?}"));
         let ledger = store::ledger(&url, SENSOR_MOVEMENTS).await?;
         let tables = ["visit", "pane", "state_log"];
-        postgres::lock_tables(&url, &tables, held).await?;
+        let (unlocked, waiting) = tokio::join!(
+            postgres::lock_tables(&url, &tables, held),
+            most_waiting(&url, held)
+        );
+        unlocked?;
+        let waiting = waiting?;
+        scene.note(format!("up to {waiting} sessions waited for the lock"));
+        scene.expect(waiting > 0, Checker::L1, "the lock does not bite");
         let moved: i64 = store::ledger(&url, SENSOR_MOVEMENTS).await?.values().sum();
         scene.note(format!(
             "unlocked; the ledger moved by {}",
@@ -96,6 +103,27 @@ fn locked<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>
     }
     .boxed_local()
 }
+
+/// The most sessions that were seen to wait for a table within that time.
+async fn most_waiting(url: &str, during: Duration) -> anyhow::Result<i64> {
+    let began = Instant::now();
+    let mut connection = store::postgres(url).await?;
+    let mut most = 0;
+    while began.elapsed() < during {
+        let waiting: i64 = sqlx::query_scalar(WAITING)
+            .fetch_one(&mut connection)
+            .await?;
+        most = most.max(waiting);
+        sleep(Duration::from_millis(200)).await;
+    }
+    connection.close().await?;
+    Ok(most)
+}
+
+/// Sessions that want to write to one of the locked tables and wait for it.
+const WAITING: &str = "select count(distinct pid)
+    from pg_locks
+    where not granted and mode = 'RowExclusiveLock' and relation in ('visit'::regclass, 'pane'::regclass, 'state_log'::regclass)";
 
 /// The epoch of each partition: it grows when a consumer takes the partition over.
 async fn epochs(url: &str) -> anyhow::Result<Vec<i64>> {
@@ -119,11 +147,9 @@ fn without_redis<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Res
         redis::feed(&url).await?;
         live_again(scene).await?;
         sleep(Duration::from_secs(2)).await;
-        scene.note("SIGSTOP redis");
-        scene.site.freeze("redis")?;
+        scene.freeze("redis").await?;
         ledger_goes_on(scene, seconds).await?;
-        scene.note("SIGCONT redis");
-        scene.site.thaw("redis")?;
+        scene.thaw("redis")?;
         live_again(scene).await?;
         scene.check_offsets().await
     }

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::sleep;
 
-use crate::check::progress;
+use crate::check::{Checker, progress};
 use crate::log::Offsets;
 use crate::row::Row;
 use crate::rows::consumer::{CLEAN_GAP, LEAVE, TAKEOVER};
@@ -20,7 +20,7 @@ use crate::store;
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
     Row {
-        rate: 5_000.0,
+        rate: RATE,
         longest: Duration::from_secs(180),
         ..Row::usual(
             "elastic",
@@ -42,11 +42,19 @@ pub const ROWS: &[Row] = &[
 
 /// Time for the group to settle after a change.
 const SETTLE: Duration = Duration::from_secs(5);
-/// "Never zero": a look every 0.1 s, a flush every 0.05 s, and a machine that does other things too.
-const UNMOVED_GAP: Duration = Duration::from_secs(2);
+/// "Never zero": a look every 0.1 s, a flush every 0.05 s. On a machine with ten times more to do than it has cores, 1.1 s were
+/// seen while a member joined.
+const UNMOVED_GAP: Duration = Duration::from_millis(1500);
+/// The same, where the machine is busy with other tests too.
+const UNMOVED_GAP_BUSY: Duration = Duration::from_secs(2);
+/// Events a second.
+const RATE: f64 = 5_000.0;
+/// How much of it must have been acknowledged: the demand is a mean, and the last second is still on its way. Duplicates count.
+const RATE_SHARE: f64 = 0.95;
 
 fn elastic<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
     async move {
+        let (since, acked) = (Instant::now(), scene.load.acked());
         let mut added = Vec::new();
         for _ in 0..2 {
             added.push(scene.site.add("consumer")?);
@@ -72,14 +80,22 @@ fn elastic<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()
         for name in added {
             scene.site.forget(&name);
         }
+        let rate = per_second(scene.load.acked() - acked, since.elapsed());
+        scene.note(format!("{rate:.0} events/s were acknowledged"));
+        let sentence = format!("only {rate:.0} of {RATE} events/s were acknowledged");
+        scene.expect(rate >= RATE * RATE_SHARE, Checker::L1, sentence);
         scene.check_offsets().await
     }
     .boxed_local()
 }
 
+#[expect(clippy::cast_precision_loss, reason = "messages of a run")]
+fn per_second(messages: u64, during: Duration) -> f64 {
+    messages as f64 / during.as_secs_f64()
+}
+
 async fn leave(scene: &mut Scene<'_>, name: &str) -> anyhow::Result<()> {
-    scene.note(format!("SIGTERM {name}"));
-    let took = scene.site.term(name, LEAVE * 2).await?;
+    let took = scene.term(name, LEAVE * 2).await?;
     scene.bound("leaving", took, LEAVE);
     Ok(())
 }
@@ -120,10 +136,13 @@ impl Change {
             worst_moved,
             moved,
         );
+        // With all of them moved nothing is known of those that stay.
+        let sentence = format!("{what}: no partition stayed where it was");
+        scene.expect(kept > 0, Checker::L1, sentence);
         scene.bound(
             &format!("{what}, gap of the {kept} that did not"),
             worst_kept,
-            UNMOVED_GAP,
+            scene.pick(UNMOVED_GAP_BUSY, UNMOVED_GAP),
         );
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::scene::Scene;
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[Row {
-    longest: Duration::from_secs(330),
+    longest: Duration::from_secs(400),
     ..Row::usual(
         "1",
         "SIGKILL the gateway every 5 s",

@@ -72,14 +72,12 @@ fn hang<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> 
     async move {
         for seconds in scene.pick(&[15][..], &[30, 120]) {
             sleep(Duration::from_secs(2)).await;
-            scene.note("SIGSTOP kafka");
-            scene.site.freeze("kafka")?;
+            scene.freeze("kafka").await?;
             let away = scene.now() + micros(ON_THE_WAY);
             sleep(Duration::from_secs(*seconds)).await;
             let silence = away..scene.now();
             scene.silences.push(silence);
-            scene.note("SIGCONT kafka");
-            scene.site.thaw("kafka")?;
+            scene.thaw("kafka")?;
             let took = scene.load.next_ack(FIRST_ACK_WITHIN * 5).await?;
             scene.bound("first PUBACK after Kafka goes on", took, FIRST_ACK_WITHIN);
             sleep(Duration::from_secs(2)).await;

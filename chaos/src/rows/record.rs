@@ -109,8 +109,7 @@ fn replay<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>
         sleep(scene.pick(Duration::from_secs(3), Duration::from_secs(20))).await;
         let consumers = ["consumer-0", "consumer-1"];
         for name in consumers {
-            scene.note(format!("SIGTERM {name}"));
-            scene.site.term(name, LEAVE).await?;
+            scene.term(name, LEAVE).await?;
         }
         let ends = heads(scene.site.kafka()).await?;
         let reader = Reader::new(scene.site.kafka());

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::check::Checker;
 use crate::row::Row;
-use crate::scene::Scene;
+use crate::scene::{JITTER, Scene};
 use crate::store;
 
 /// The rows of this file.
@@ -39,6 +39,8 @@ pub const ROWS: &[Row] = &[
 
 const HEAL_POSTGRES: Duration = Duration::from_secs(5);
 const HEAL_WRITABLE: Duration = Duration::from_secs(10);
+/// A checkpoint that was under way may still arrive.
+const BITES_AFTER: Duration = Duration::from_secs(2);
 const SHOWN_AGAIN: Duration = Duration::from_secs(30);
 
 fn postgres_restarts<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
@@ -48,6 +50,7 @@ fn postgres_restarts<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow:
             if is_crash {
                 scene.kill("postgres").await?;
             } else {
+                scene.pause(JITTER).await;
                 scene.note("stop postgres, fast");
                 scene.site.server("postgres")?.stop().await;
             }
@@ -72,7 +75,18 @@ fn postgres_read_only<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow
         scene.note("default_transaction_read_only = on");
         let on = "alter system set default_transaction_read_only = on";
         store::execute(scene.site.postgres(), &[on, "select pg_reload_conf()"]).await?;
+        sleep(BITES_AFTER).await;
+        let from = store::ledger(scene.site.postgres(), SENSOR_MOVEMENTS).await?;
         sleep(scene.pick(Duration::from_secs(8), Duration::from_secs(30))).await;
+        let to = store::ledger(scene.site.postgres(), SENSOR_MOVEMENTS).await?;
+        scene.expect(
+            from == to,
+            Checker::L1,
+            "the ledger moves: writes are not refused",
+        );
+        let refused = store::refuses_writes(scene.site.postgres()).await?;
+        scene.note(format!("Postgres refuses writes: {refused}"));
+        scene.expect(refused, Checker::L1, "Postgres takes writes");
         scene.note("default_transaction_read_only = off");
         let off = "alter system reset default_transaction_read_only";
         store::execute(scene.site.postgres(), &[off, "select pg_reload_conf()"]).await?;

@@ -8,6 +8,7 @@ use stack::{Process, Signal};
 use tokio::time::sleep;
 
 use super::{LOOK_EVERY, Site};
+use crate::check::stand;
 
 impl Site {
     /// Starts a role or a server; a server is usable then, a role has only begun.
@@ -35,12 +36,15 @@ impl Site {
         Ok(())
     }
 
-    /// Ends a role or a server with SIGKILL.
+    /// Ends a role or a server with SIGKILL. One that had ended by itself before is reported by [`Site::died`].
     ///
     /// # Errors
     /// When there is no such process.
     pub async fn kill(&mut self, name: &str) -> anyhow::Result<()> {
         if let Some(server) = self.stack.server(name) {
+            if let Some(status) = server.died() {
+                self.deaths.push(stand::ended(name, status));
+            }
             server.kill().await;
             return Ok(());
         }
@@ -107,7 +111,12 @@ impl Site {
     fn take(&mut self, name: &str) -> anyhow::Result<Process> {
         let process = self.role(name)?.process.take();
         self.lock_pids().remove(name);
-        process.with_context(|| format!("{name} does not run"))
+        let mut process = process.with_context(|| format!("{name} does not run"))?;
+        // Whoever ends it now would never hear of it.
+        if let Some(status) = process.exited() {
+            self.deaths.push(stand::ended(name, status));
+        }
+        Ok(process)
     }
 
     /// Sets a variable of a role's environment from its next start on, such as the address of a proxy.

@@ -6,7 +6,7 @@ mod harm;
 mod health;
 mod role;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,6 +61,10 @@ impl SiteConfig {
 #[derive(Debug)]
 pub struct Site {
     roles: BTreeMap<String, Role>,
+    /// Roles that were taken out again. What they logged still counts.
+    forgotten: BTreeSet<String>,
+    /// Who ended although nobody asked, as far as it was noticed before somebody else ended them.
+    deaths: Vec<String>,
     stack: Stack,
     config: SiteConfig,
     pids: Pids,
@@ -96,6 +100,8 @@ impl Site {
         }
         let mut site = Self {
             roles: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
+            deaths: Vec::new(),
             stack,
             pids: Pids::default(),
             config,
@@ -145,9 +151,11 @@ impl Site {
         Ok(name)
     }
 
-    /// Takes a role that does not run out of the site, as if it had never been added.
+    /// Takes a role that does not run out of the site. Its log stays among those that are searched.
     pub fn forget(&mut self, name: &str) {
-        self.roles.remove(name);
+        if self.roles.remove(name).is_some() {
+            self.forgotten.insert(name.to_owned());
+        }
     }
 
     /// The program under test.
@@ -166,6 +174,13 @@ impl Site {
     #[must_use]
     pub fn role_names(&self) -> Vec<String> {
         self.roles.keys().cloned().collect()
+    }
+
+    /// Names of all roles that may have logged something, those that were taken out again too.
+    #[must_use]
+    pub fn logged_names(&self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.roles.keys().chain(&self.forgotten).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// Names of the roles that run.
@@ -241,6 +256,14 @@ impl Site {
         self.stack
             .server(name)
             .with_context(|| format!("{name} is no server of this site"))
+    }
+
+    /// Whether a server runs, as far as its process tells.
+    #[must_use]
+    pub fn has_server(&self, name: &str) -> bool {
+        self.stack
+            .server(name)
+            .is_some_and(|server| server.pid().is_some())
     }
 
     fn role(&mut self, name: &str) -> anyhow::Result<&mut Role> {
