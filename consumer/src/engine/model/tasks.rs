@@ -118,6 +118,7 @@ impl<S: Subject> Tasks<S> {
             return;
         };
         let mut servers = self.servers.borrow_mut();
+        let fate = if servers.is_away() { Fate::Down } else { fate };
         if std::mem::take(&mut self.asks) {
             if matches!(fate, Fate::Fine | Fate::Late) {
                 saving.judge(&servers.postgres.read(&saving.partitions()));
@@ -169,7 +170,7 @@ fn owned<S: Subject>(
             if servers.is(Mutant::LedgerNotAsked) {
                 return Some(true);
             }
-            if fate != Fate::Fine || !asks_ledger(flush, header.as_ref()) {
+            if fate != Fate::Fine || servers.is_away() || !asks_ledger(flush, header.as_ref()) {
                 return None;
             }
             let entries = servers.postgres.read(&[flush.partition]);
@@ -281,7 +282,7 @@ impl<S: Subject> Stores<S::Rows> for Tasks<S> {
         for checkpoint in &checkpoints {
             servers.check_checkpoint(checkpoint);
             if servers.is(Mutant::CommitBeforeCheckpoint) {
-                servers.commit(checkpoint.partition, checkpoint.to);
+                servers.send_commit(checkpoint.partition, checkpoint.to);
             }
         }
         drop(servers);
