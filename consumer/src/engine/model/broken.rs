@@ -73,14 +73,14 @@ impl Broken {
             }
             Mutant::DedupeForgotten => drop(self.seen.insert(event.key)),
             Mutant::DedupeOutside => {
-                if !self.config.outside.lock().unwrap().insert(event.key) {
-                    return Err(Outcome::Duplicate);
-                }
+                let is_new = self.config.outside.lock().unwrap().insert(event.key);
+                return is_new.then_some(event).ok_or(Outcome::Duplicate);
             }
-            Mutant::LateDropped => match self.foresee(event.clone(), offset) {
-                late @ (Outcome::Late | Outcome::TooLate) => return Err(late),
-                _ => {}
-            },
+            Mutant::LateDropped => {
+                let outcome = self.foresee(event.clone(), offset);
+                let is_late = matches!(outcome, Outcome::Late | Outcome::TooLate);
+                return if is_late { Err(outcome) } else { Ok(event) };
+            }
             _ => {}
         }
         Ok(event)

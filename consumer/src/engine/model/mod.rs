@@ -7,7 +7,7 @@
 //! too late. What must hold is checked at every step ([`servers`]) and after everything has healed ([`world`]).
 //!
 //! - [`subject`], [`tally`], [`movement`], [`broken`]: the folds that are driven: a tiny one, the real one, and its mutants;
-//! - [`log`], [`postgres`], [`redis`], [`servers`]: the world around the engine, the checks among it;
+//! - [`log`], [`postgres`], [`redis`], [`wire`], [`servers`]: the world around the engine, the checks among it;
 //! - [`tasks`], [`loading`], [`owner`], [`world`]: the engine's decisions, step by step;
 //! - [`mutant`]: broken variants, each of which a named check has to catch; [`schedule`]: how schedules are drawn.
 
@@ -24,6 +24,7 @@ mod servers;
 mod subject;
 mod tally;
 mod tasks;
+mod wire;
 mod world;
 
 use domain::movement::MovementFold;

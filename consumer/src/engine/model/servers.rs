@@ -1,7 +1,6 @@
 //! Kafka, Postgres and Redis of the model, and every check that looks at them.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use domain::live::LiveMap;
@@ -12,7 +11,8 @@ use super::postgres::{Postgres, Statement, index};
 use super::redis::{Look, Redis};
 use super::subject::{Key, LATE, PANE, Row, Subject, Surroundings, Table, View};
 use super::tasks::{Fate, Hold};
-use crate::engine::job::{Checkpoint, Flush};
+use super::wire::{Sent, Shown};
+use crate::engine::job::Checkpoint;
 use crate::store::ledger::Acquired;
 
 /// Partitions of the topic.
@@ -23,31 +23,6 @@ pub(super) const PARTITIONS: usize = 2;
 pub(super) struct Violation {
     pub(super) check: Check,
     pub(super) detail: String,
-}
-
-/// A request whose sender gave up, and which arrives all the same.
-#[derive(Clone, Debug)]
-pub(super) enum Sent {
-    Statement(Vec<Statement>),
-    Exec(Look, Vec<Shown>),
-    Acquire(i32),
-    Commit(i32, i64),
-}
-
-impl Sent {
-    /// Whether it waits while Postgres is away.
-    pub(super) fn is_for_postgres(&self) -> bool {
-        matches!(self, Self::Statement(_) | Self::Acquire(_))
-    }
-}
-
-/// A flush that is to be written, and who sent it.
-#[derive(Clone, Debug)]
-pub(super) struct Shown {
-    pub(super) flush: Rc<Flush>,
-    pub(super) holder: u64,
-    /// How often Postgres had been restored when its owner acquired the partition.
-    pub(super) restores: u64,
 }
 
 /// See the module.

@@ -10,9 +10,10 @@ use domain::live::LiveMap;
 use super::mutant::{Check, Mutant};
 use super::owner::Owner;
 use super::schedule::{Handover, Produced, Step};
-use super::servers::{PARTITIONS, Sent, Servers, Violation};
+use super::servers::{PARTITIONS, Servers, Violation};
 use super::subject::{Fact, Subject};
 use super::tasks::Fate;
+use super::wire::Sent;
 
 /// Owners that take part.
 pub(super) const OWNERS: usize = 3;
