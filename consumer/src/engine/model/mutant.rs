@@ -19,7 +19,7 @@ pub(super) enum Check {
     LateKept,
     /// No partition stops for good.
     NoHand,
-    /// Once everything is healed, ledger, rows and live view are those of the whole log.
+    /// Once everything is healed, ledger, rows, live view and commits are those of the whole log.
     EndResult,
     /// Once everything is final, the rows count each event once.
     CountedOnce,
