@@ -54,10 +54,15 @@ bench: ## Measure speed and memory on this machine (ARGS="..." for the bench)
 	cargo build --release --locked -p footfall -p bench
 	@exec target/release/bench $(ARGS)
 
-.PHONY: soak
-soak: ## Run a million schedules of the protocol's model (FOOTFALL_MODEL_SCHEDULES for another number)
+.PHONY: mutants
+mutants: ## Print which check catches which broken variant of ourselves, and after how many schedules
 	@scripts/setup.sh demo
-	FOOTFALL_MODEL_SCHEDULES=$${FOOTFALL_MODEL_SCHEDULES:-1000000} cargo test --release --locked -p consumer --lib engine::model
+	cargo test --locked -p consumer -p gateway --lib model::every_mutant -- --nocapture
+
+.PHONY: soak
+soak: ## Run a million schedules of each of the protocol's models (FOOTFALL_MODEL_SCHEDULES for another number)
+	@scripts/setup.sh demo
+	FOOTFALL_MODEL_SCHEDULES=$${FOOTFALL_MODEL_SCHEDULES:-1000000} cargo test --release --locked -p consumer -p gateway --lib model:: -- --nocapture
 
 .PHONY: fuzz
 fuzz: ## Fuzz what reads foreign bytes, one target after another (ARGS="--minutes 10")

@@ -285,3 +285,6 @@ fn bind_log<R>(
 pub(crate) fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
+
+#[cfg(test)]
+mod tests;

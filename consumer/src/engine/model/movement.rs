@@ -11,9 +11,11 @@ use prost::Message;
 
 use super::subject::{Fact, Kept, Key, LATE, PANE, Row, Subject, Surroundings, Table};
 
+/// Rows of visits.
+const VISIT: u8 = b'v';
 const UNIT: Span = Span::from_secs(5);
 
-fn instant(at: i64) -> Micros {
+pub(super) fn instant(at: i64) -> Micros {
     Micros(1_767_225_600_000_000) + UNIT * at
 }
 
@@ -52,6 +54,14 @@ fn row(
         ..Row::default()
     };
     (key_of(kind, key), Some(row))
+}
+
+/// A row that stands for so many events.
+fn counting(n: u32, row: Row) -> Row {
+    Row {
+        n: i64::from(n),
+        ..row
+    }
 }
 
 fn key_of(kind: u8, key: &impl std::fmt::Debug) -> Key {
@@ -94,9 +104,10 @@ impl Subject for MovementFold {
         let visits = rows.visits.iter().map(|(key, visit)| match visit {
             Some(visit) => {
                 let kept = Kept::Visit(key.clone(), visit.clone());
-                row(b'v', key, visit, kept)
+                let (key, row) = row(VISIT, key, visit, kept);
+                (key, row.map(|row| counting(visit.samples, row)))
             }
-            None => (key_of(b'v', key), None),
+            None => (key_of(VISIT, key), None),
         });
         let panes = rows.panes.iter().map(|(key_of_pane, pane)| {
             let key = [[PANE].as_slice(), &pane_field(key_of_pane)].concat();
@@ -113,7 +124,11 @@ impl Subject for MovementFold {
         let sensors = rows.sensors.iter();
         let sensors = sensors.map(|(key, sensor)| row(b's', key, sensor, Kept::Nothing));
         let late = rows.late.iter();
-        let late = late.map(|late| row(LATE, &late.key, late, Kept::Nothing));
+        // One that amended an answer is counted there.
+        let late = late.map(|late| {
+            let (key, row) = row(LATE, &late.key, late, Kept::Nothing);
+            (key, row.map(|row| counting(u32::from(!late.amended), row)))
+        });
         let blocks = rows.blocks.iter().map(|block| {
             let key = (&block.sensor, block.hour, block.part);
             row(b'b', &key, block, Kept::Block(block.clone()))
@@ -148,7 +163,11 @@ impl Subject for MovementFold {
         ([[PANE].as_slice(), field].concat(), row)
     }
 
-    fn counted(_: &Table) -> Option<i64> {
-        None
+    /// The samples of all visits, and what came too late for any. Panes count the same samples in another way.
+    fn counted(rows: &Table) -> i64 {
+        rows.iter()
+            .filter(|(key, _)| [VISIT, LATE].contains(&key[0]))
+            .map(|(_, row)| row.n)
+            .sum()
     }
 }

@@ -19,7 +19,7 @@ pub(super) enum Check {
     LateKept,
     /// No partition stops for good.
     NoHand,
-    /// Once everything is healed, ledger, rows and live view are those of the whole log.
+    /// Once everything is healed, ledger, rows, live view and commits are those of the whole log.
     EndResult,
     /// Once everything is final, the rows count each event once.
     CountedOnce,
@@ -66,12 +66,13 @@ pub(super) enum Mutant {
     SilenceIsSaved,
     FencedGoesOn,
     LedgerNotAsked,
+    LoadUnjudged,
     DeltaNotLogged,
     DirtyEvicted,
 }
 
-/// Every mutant, what it does, and who catches it.
-pub(super) const MUTANTS: [(Mutant, &str, Check); 24] = [
+/// Every mutant, what it does, and who catches it while the counting fold is driven.
+pub(super) const MUTANTS: [(Mutant, &str, Check); 25] = [
     (
         Mutant::CommitBeforeCheckpoint,
         "commit before checkpoint",
@@ -99,7 +100,7 @@ pub(super) const MUTANTS: [(Mutant, &str, Check); 24] = [
     ),
     (
         Mutant::HeaderUnchecked,
-        "header not checked on read",
+        "header not checked before a flush writes",
         Check::I2,
     ),
     (
@@ -159,10 +160,38 @@ pub(super) const MUTANTS: [(Mutant, &str, Check); 24] = [
         Check::OneWriter,
     ),
     (
+        Mutant::LoadUnjudged,
+        "a state loaded while the ledger moved is accepted",
+        Check::NoHand,
+    ),
+    (
         Mutant::DeltaNotLogged,
         "state not logged when there are no rows",
         Check::NoHand,
     ),
+    (
+        Mutant::DirtyEvicted,
+        "changed rows evicted from memory",
+        Check::I5,
+    ),
+];
+
+/// Those that break a fold, and who catches them while the movement fold is driven.
+pub(super) const MOVEMENT_MUTANTS: [(Mutant, &str, Check); 7] = [
+    (Mutant::DedupeOutside, "dedupe outside the state", Check::I1),
+    (
+        Mutant::DedupeForgotten,
+        "dedupe forgotten in snapshots",
+        Check::CountedOnce,
+    ),
+    (Mutant::NoDedupe, "no dedupe", Check::CountedOnce),
+    (Mutant::LateDropped, "late event dropped", Check::LateKept),
+    (
+        Mutant::PastNotRead,
+        "late event folded without the rows of its past",
+        Check::I1,
+    ),
+    (Mutant::TickByWallClock, "tick by wall clock", Check::I1),
     (
         Mutant::DirtyEvicted,
         "changed rows evicted from memory",

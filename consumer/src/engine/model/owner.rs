@@ -8,22 +8,28 @@ use std::rc::Rc;
 use domain::rejection::Rejection;
 use domain::time::Micros;
 
+use super::loading::{Load, Loaded};
 use super::mutant::{Check, Mutant};
 use super::postgres::index;
 use super::servers::Servers;
 use super::subject::{Subject, Table};
 use super::tasks::{Fate, Tasks};
+use super::wire::Sent;
 use crate::engine::job::DeadRecord;
 use crate::engine::partition::{Folded, Partition, Restored};
 use crate::engine::work::{self, News, Stores as _};
-use crate::store::ledger::{Acquired, LoadError, still_ours};
+
+/// How often an owner asks for a partition before it gives up.
+const TRIES: u8 = 3;
 
 /// A partition of an owner.
 enum Slot<S: Subject> {
-    Loading(Acquired),
+    /// It was asked for so often, in vain.
+    Acquiring(u8),
+    Loading(Box<Load<S>>),
     Active(Box<Partition<S>>),
     /// The fold panicked at this offset.
-    Rebuilding(Box<Partition<S>>, i64),
+    Rebuilding(Box<Partition<S>>, i64, Option<Box<Load<S>>>),
     /// The fold has to see its own past before the record at this offset; or it has seen it, and the ledger is to have what
     /// it made of it.
     Amending(Box<Partition<S>>, Option<i64>),
@@ -60,41 +66,47 @@ impl<S: Subject> Owner<S> {
         self.slots.keys().copied().collect()
     }
 
-    pub(super) fn acquire(&mut self, partition: i32) {
-        let mut servers = self.servers.borrow_mut();
-        let holder = servers.new_holder();
-        let acquired = servers.postgres.acquire::<S>(partition, holder);
-        let hold = (holder, servers.postgres.restores);
-        drop(servers);
-        self.tasks.holds.insert(partition, hold);
-        self.positions.insert(partition, acquired.next_offset);
-        self.slots.insert(partition, Slot::Loading(acquired));
+    /// Asks for a partition. Without an answer it asks again, and the first request may have done its work all the same.
+    pub(super) fn acquire(&mut self, partition: i32, fate: Fate) {
+        self.ask(partition, 0, fate);
     }
 
-    /// States that can be made are made.
+    fn ask(&mut self, partition: i32, tries: u8, fate: Fate) {
+        let mut servers = self.servers.borrow_mut();
+        let acquired = match fate {
+            Fate::Down => None,
+            _ if servers.is_away() => None,
+            Fate::Fine => Some(servers.acquire(partition)),
+            Fate::ReplyLost => {
+                servers.acquire(partition);
+                None
+            }
+            Fate::Late => {
+                servers.wire.push(Sent::Acquire(partition));
+                None
+            }
+        };
+        let Some((acquired, hold)) = acquired else {
+            self.is_failed |= tries == TRIES;
+            self.slots.insert(partition, Slot::Acquiring(tries + 1));
+            return;
+        };
+        self.tasks.holds.insert(partition, hold);
+        self.positions.insert(partition, acquired.next_offset);
+        self.slots
+            .insert(partition, Slot::Loading(Load::of(acquired)));
+    }
+
+    /// Partitions that are not there yet are brought on by one atom.
     pub(super) fn load(&mut self) {
         for id in self.held() {
             match self.slots.remove(&id) {
-                Some(Slot::Loading(acquired)) => {
-                    let loaded = self.restored(id, acquired.next_offset);
-                    if let Some(restored) = self.judge_load(acquired, loaded) {
-                        let partition = Partition::acquired(id, acquired.epoch, restored);
-                        self.slots.insert(id, Slot::Active(Box::new(partition)));
-                    }
-                }
-                Some(Slot::Rebuilding(mut partition, poison)) if !self.tasks.is_checkpointing() => {
-                    let acquired = Acquired {
-                        partition: id,
-                        epoch: partition.epoch,
-                        next_offset: partition.saved(),
-                        accounted_offset: partition.saved(),
-                        fold_version: S::VERSION,
-                    };
-                    let loaded = self.restored(id, acquired.next_offset);
-                    if let Some(restored) = self.judge_load(acquired, loaded) {
-                        partition.rebuild(restored, poison);
-                        self.slots.insert(id, Slot::Active(partition));
-                    }
+                Some(Slot::Acquiring(tries)) => self.ask(id, tries, Fate::Fine),
+                Some(Slot::Loading(load)) => self.load_atom(id, load),
+                Some(Slot::Rebuilding(partition, poison, load))
+                    if !self.tasks.is_checkpointing() =>
+                {
+                    self.rebuild_atom(id, partition, poison, load);
                 }
                 Some(Slot::Amending(partition, waiting)) if partition.is_saved() => {
                     self.amend(id, partition, waiting);
@@ -107,6 +119,37 @@ impl<S: Subject> Owner<S> {
         }
     }
 
+    fn load_atom(&mut self, id: i32, mut load: Box<Load<S>>) {
+        let Some(loaded) = load.atom(&self.servers.borrow(), &self.config) else {
+            self.slots.insert(id, Slot::Loading(load));
+            return;
+        };
+        if let Some(restored) = self.judge_load(loaded) {
+            let partition = Partition::acquired(id, load.epoch(), restored);
+            self.slots.insert(id, Slot::Active(Box::new(partition)));
+        }
+    }
+
+    fn rebuild_atom(
+        &mut self,
+        id: i32,
+        mut partition: Box<Partition<S>>,
+        poison: i64,
+        load: Option<Box<Load<S>>>,
+    ) {
+        let begun = || Load::again(id, partition.epoch, partition.saved());
+        let mut load = load.unwrap_or_else(begun);
+        let Some(loaded) = load.atom(&self.servers.borrow(), &self.config) else {
+            let rebuilding = Slot::Rebuilding(partition, poison, Some(load));
+            self.slots.insert(id, rebuilding);
+            return;
+        };
+        if let Some(restored) = self.judge_load(loaded) {
+            partition.rebuild(restored, poison);
+            self.slots.insert(id, Slot::Active(partition));
+        }
+    }
+
     /// As `engine::amend` does it, once the ledger has everything.
     fn amend(&mut self, id: i32, mut partition: Box<Partition<S>>, waiting: Option<i64>) {
         let Some(position) = waiting else {
@@ -114,8 +157,10 @@ impl<S: Subject> Owner<S> {
             return;
         };
         let servers = self.servers.borrow();
-        if servers.postgres.read(&[id])[0].1 != partition.entry() {
-            self.is_failed = true;
+        let is_ours = servers.postgres.read(&[id])[0].1 == partition.entry();
+        if servers.is_away() || !is_ours {
+            // Without an answer it reads again.
+            self.is_failed |= !servers.is_away();
             drop(servers);
             self.slots.insert(id, Slot::Amending(partition, waiting));
             return;
@@ -137,35 +182,16 @@ impl<S: Subject> Owner<S> {
         self.slots.insert(id, Slot::Amending(partition, None));
     }
 
-    fn restored(&self, id: i32, next: i64) -> Result<Restored<S>, LoadError> {
-        let servers = self.servers.borrow();
-        let shown = servers.redis.partitions[index(id)].header.as_ref();
-        if let Some((_, ahead)) = shown.filter(|(_, off)| *off > next)
-            && servers.is(Mutant::RedisAhead)
-        {
-            return Ok(Restored {
-                fold: servers.logs[index(id)].state_at(*ahead),
-                next,
-                delta_bytes: 0,
-                snapshot_bytes: 0,
-            });
-        }
-        servers.postgres.load(id, next, &self.config)
-    }
-
     /// What `Owner::without_state` makes of a state that could not be made: the partition is taken over once more, or it
     /// stops, and a person is needed.
-    fn judge_load(
-        &mut self,
-        acquired: Acquired,
-        loaded: Result<Restored<S>, LoadError>,
-    ) -> Option<Restored<S>> {
-        let mut servers = self.servers.borrow_mut();
-        let ledger = servers.postgres.read(&[acquired.partition]);
-        match still_ours(acquired, loaded, &ledger) {
+    fn judge_load(&mut self, loaded: Loaded<S>) -> Option<Restored<S>> {
+        match loaded {
             Ok(restored) => return Some(restored),
             Err(cause) if cause.is_moved() => self.is_failed = true,
-            Err(cause) => servers.check(Check::NoHand, false, || cause.to_string()),
+            Err(cause) => {
+                let mut servers = self.servers.borrow_mut();
+                servers.check(Check::NoHand, false, || cause.to_string());
+            }
         }
         None
     }
@@ -208,7 +234,8 @@ impl<S: Subject> Owner<S> {
                 Folded::Panicked { .. } => {
                     // The record waits, and so do those after it.
                     if let Some(Slot::Active(partition)) = self.slots.remove(&id) {
-                        self.slots.insert(id, Slot::Rebuilding(partition, position));
+                        self.slots
+                            .insert(id, Slot::Rebuilding(partition, position, None));
                     }
                 }
             }
@@ -251,7 +278,7 @@ impl<S: Subject> Owner<S> {
     fn take(&mut self, news: &News) {
         let mut servers = self.servers.borrow_mut();
         for (partition, to) in &news.saved {
-            servers.commit(*partition, *to);
+            servers.send_commit(*partition, *to);
         }
         self.is_failed |= news.failure.is_some();
     }
@@ -289,9 +316,9 @@ fn active<S: Subject>(slots: &mut BTreeMap<i32, Slot<S>>) -> Vec<&mut Partition<
         .values_mut()
         .filter_map(|slot| match slot {
             Slot::Active(partition)
-            | Slot::Rebuilding(partition, _)
+            | Slot::Rebuilding(partition, ..)
             | Slot::Amending(partition, _) => Some(&mut **partition),
-            Slot::Loading(_) => None,
+            Slot::Acquiring(_) | Slot::Loading(_) => None,
         })
         .collect()
 }

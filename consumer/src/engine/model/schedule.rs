@@ -46,8 +46,7 @@ pub(super) enum Step {
     Assign {
         owner: u8,
         partition: u8,
-        patience: (u8, u8),
-        fate: Fate,
+        handover: Handover,
     },
     /// An owner is told what it lost.
     Tell {
@@ -81,6 +80,34 @@ pub(super) enum Step {
     },
     BackUpPostgres,
     RestorePostgres,
+    /// Postgres answers nobody for so many atoms.
+    PostgresAway {
+        atoms: u8,
+    },
+    /// From now on this becomes of commits to Kafka.
+    Commits {
+        fate: Fate,
+    },
+}
+
+/// How a partition goes from one owner to the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handover {
+    /// Atoms that the one who hands it back does before each deadline.
+    pub(super) patience: (u8, u8),
+    /// What becomes of them.
+    pub(super) fate: Fate,
+    /// What becomes of the first request of the one who takes it over.
+    pub(super) acquired: Fate,
+}
+
+impl Handover {
+    /// Nothing is handed back, and nothing goes wrong.
+    pub(super) const PLAIN: Self = Self {
+        patience: (0, 0),
+        fate: Fate::Fine,
+        acquired: Fate::Fine,
+    };
 }
 
 /// What is produced.
@@ -143,9 +170,13 @@ fn step((kind, a, b, c): (u8, u8, u8, u8)) -> Step {
     let owner = a;
     let partition = b;
     match kind {
-        0..60 => Step::Produce {
+        0..56 => Step::Produce {
             partition: a,
             fact: produced(b, c),
+        },
+        56..58 => Step::PostgresAway { atoms: 1 + a % 16 },
+        58..60 => Step::Commits {
+            fate: [Fate::Fine, Fate::Down, Fate::Late][usize::from(a % 3)],
         },
         60..80 => Step::Work { owner },
         80..110 => Step::Poll {
@@ -167,8 +198,11 @@ fn step((kind, a, b, c): (u8, u8, u8, u8)) -> Step {
         200..216 => Step::Assign {
             owner,
             partition,
-            patience: (c % 6, c / 6 % 6),
-            fate: fate(c),
+            handover: Handover {
+                patience: (c % 6, c / 6 % 6),
+                fate: fate(c),
+                acquired: fate(b),
+            },
         },
         216..220 => Step::Tell { owner },
         220..226 => Step::Pause { owner },

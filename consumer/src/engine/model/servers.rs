@@ -1,7 +1,6 @@
 //! Kafka, Postgres and Redis of the model, and every check that looks at them.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use domain::live::LiveMap;
@@ -11,7 +10,10 @@ use super::mutant::{Check, Mutant};
 use super::postgres::{Postgres, Statement, index};
 use super::redis::{Look, Redis};
 use super::subject::{Key, LATE, PANE, Row, Subject, Surroundings, Table, View};
-use crate::engine::job::{Checkpoint, Flush};
+use super::tasks::{Fate, Hold};
+use super::wire::{Sent, Shown};
+use crate::engine::job::Checkpoint;
+use crate::store::ledger::Acquired;
 
 /// Partitions of the topic.
 pub(super) const PARTITIONS: usize = 2;
@@ -23,22 +25,6 @@ pub(super) struct Violation {
     pub(super) detail: String,
 }
 
-/// A request whose sender gave up, and which arrives all the same.
-#[derive(Clone, Debug)]
-pub(super) enum Sent {
-    Statement(Vec<Statement>),
-    Exec(Look, Vec<Shown>),
-}
-
-/// A flush that is to be written, and who sent it.
-#[derive(Clone, Debug)]
-pub(super) struct Shown {
-    pub(super) flush: Rc<Flush>,
-    pub(super) holder: u64,
-    /// How often Postgres had been restored when its owner acquired the partition.
-    pub(super) restores: u64,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Servers<S> {
@@ -47,7 +33,11 @@ pub(super) struct Servers<S> {
     only: Option<Check>,
     pub(super) violation: Option<Violation>,
     pub(super) logs: Vec<Log<S>>,
-    committed: Vec<i64>,
+    pub(super) committed: Vec<i64>,
+    /// What becomes of commits to Kafka.
+    pub(super) commits: Fate,
+    /// Atoms until Postgres is back.
+    pub(super) away: u8,
     /// The highest offset at which the ledger ever was.
     reached: Vec<i64>,
     pub(super) postgres: Postgres,
@@ -75,6 +65,8 @@ impl<S: Subject> Servers<S> {
             violation: None,
             logs: std::iter::repeat_with(logs).take(PARTITIONS).collect(),
             committed: vec![0; PARTITIONS],
+            commits: Fate::Fine,
+            away: 0,
             reached: vec![0; PARTITIONS],
             postgres: Postgres::new(PARTITIONS, mutant),
             redis: Redis::new(PARTITIONS),
@@ -89,14 +81,21 @@ impl<S: Subject> Servers<S> {
         self.surroundings.mutant == Some(mutant)
     }
 
-    pub(super) fn pass_time(&self) {
+    pub(super) fn pass_time(&mut self) {
         self.surroundings.wall.fetch_add(1, Ordering::Relaxed);
+        self.away = self.away.saturating_sub(1);
     }
 
-    /// The name by which the model, and nobody else, knows a new owner.
-    pub(super) fn new_holder(&mut self) -> u64 {
+    /// Whether every request to Postgres fails.
+    pub(super) fn is_away(&self) -> bool {
+        self.away > 0
+    }
+
+    /// Postgres gives a partition to a new owner, whom the model, and nobody else, knows by its number.
+    pub(super) fn acquire(&mut self, partition: i32) -> (Acquired, Hold) {
         self.holders += 1;
-        self.holders
+        let acquired = self.postgres.acquire::<S>(partition, self.holders);
+        (acquired, (self.holders, self.postgres.restores))
     }
 
     pub(super) fn check(&mut self, check: Check, holds: bool, detail: impl FnOnce() -> String) {
@@ -104,6 +103,15 @@ impl<S: Subject> Servers<S> {
         if !holds && counts && self.violation.is_none() {
             let detail = detail();
             self.violation = Some(Violation { check, detail });
+        }
+    }
+
+    /// An owner sends a commit, and does not wait for what becomes of it.
+    pub(super) fn send_commit(&mut self, partition: i32, to: i64) {
+        match self.commits {
+            Fate::Fine | Fate::ReplyLost => self.commit(partition, to),
+            Fate::Late => self.wire.push(Sent::Commit(partition, to)),
+            Fate::Down => {}
         }
     }
 

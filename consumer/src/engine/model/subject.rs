@@ -88,6 +88,6 @@ pub(super) trait Subject: Fold {
     /// A pane of the live view in the form of its row, without the revision.
     fn pane(field: &[u8], value: &[u8]) -> (Key, Row);
 
-    /// How many events the rows stand for once everything is final, where the fold can tell.
-    fn counted(rows: &Table) -> Option<i64>;
+    /// How many events the rows stand for once everything is final.
+    fn counted(rows: &Table) -> i64;
 }

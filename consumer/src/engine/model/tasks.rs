@@ -8,8 +8,9 @@ use std::rc::Rc;
 use super::mutant::Mutant;
 use super::postgres::{Statement, index};
 use super::redis::Look;
-use super::servers::{Sent, Servers, Shown};
+use super::servers::Servers;
 use super::subject::Subject;
+use super::wire::{Sent, Shown};
 use crate::engine::job::{Checkpoint, Flush, Flushed, Verdict, asks_ledger, judge_flush};
 use crate::engine::saving::{Saved, Saving};
 use crate::engine::work::Stores;
@@ -118,6 +119,7 @@ impl<S: Subject> Tasks<S> {
             return;
         };
         let mut servers = self.servers.borrow_mut();
+        let fate = if servers.is_away() { Fate::Down } else { fate };
         if std::mem::take(&mut self.asks) {
             if matches!(fate, Fate::Fine | Fate::Late) {
                 saving.judge(&servers.postgres.read(&saving.partitions()));
@@ -169,7 +171,7 @@ fn owned<S: Subject>(
             if servers.is(Mutant::LedgerNotAsked) {
                 return Some(true);
             }
-            if fate != Fate::Fine || !asks_ledger(flush, header.as_ref()) {
+            if fate != Fate::Fine || servers.is_away() || !asks_ledger(flush, header.as_ref()) {
                 return None;
             }
             let entries = servers.postgres.read(&[flush.partition]);
@@ -281,7 +283,7 @@ impl<S: Subject> Stores<S::Rows> for Tasks<S> {
         for checkpoint in &checkpoints {
             servers.check_checkpoint(checkpoint);
             if servers.is(Mutant::CommitBeforeCheckpoint) {
-                servers.commit(checkpoint.partition, checkpoint.to);
+                servers.send_commit(checkpoint.partition, checkpoint.to);
             }
         }
         drop(servers);

@@ -1,4 +1,6 @@
-//! A schedule: owners, servers and faults, one step at a time, and what must hold in the end.
+//! A schedule: owners, servers and faults, one step at a time; and in [`ending`], what must hold in the end.
+
+mod ending;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,17 +9,18 @@ use domain::live::LiveMap;
 
 use super::mutant::{Check, Mutant};
 use super::owner::Owner;
-use super::schedule::{Produced, Step};
-use super::servers::{PARTITIONS, Sent, Servers, Violation};
-use super::subject::{Fact, Subject, View};
+use super::schedule::{Handover, Produced, Step};
+use super::servers::{PARTITIONS, Servers, Violation};
+use super::subject::{Fact, Subject};
 use super::tasks::Fate;
+use super::wire::Sent;
 
 /// Owners that take part.
 pub(super) const OWNERS: usize = 3;
 /// Enough atoms for any flush or checkpoint.
 const ENOUGH: u8 = 9;
-/// Enough work for any log.
-const ROUNDS: u8 = 100;
+/// Enough of them for a partition that was asked for in vain, or panicked.
+const LOAD_ATOMS: u8 = 4;
 
 /// See the module.
 pub(super) struct World<S: Subject> {
@@ -50,12 +53,14 @@ impl<S: Subject> World<S> {
     ) -> Result<(), Violation> {
         let mut world = Self::new(mutant, only);
         for partition in 0..PARTITIONS {
-            world.assign(0, partition, (0, 0), Fate::Fine);
+            world.assign(0, partition, Handover::PLAIN);
         }
-        world.owners[0].load();
+        for _ in 0..LOAD_ATOMS {
+            world.owners[0].load();
+        }
         for step in steps {
             world.step(*step);
-            world.servers.borrow().pass_time();
+            world.servers.borrow_mut().pass_time();
             world.verdict()?;
         }
         world.heal();
@@ -93,11 +98,8 @@ impl<S: Subject> World<S> {
             Step::Assign {
                 owner,
                 partition: id,
-                patience,
-                fate,
-            } => {
-                self.assign(usize::from(owner) % OWNERS, partition(id), patience, fate);
-            }
+                handover,
+            } => self.assign(usize::from(owner) % OWNERS, partition(id), handover),
             Step::Pause { owner } => {
                 let owner = self.owner(owner);
                 self.owners[owner].is_paused ^= true;
@@ -123,6 +125,8 @@ impl<S: Subject> World<S> {
             }
             Step::BackUpPostgres => self.servers.borrow_mut().postgres.back_up(),
             Step::RestorePostgres => self.servers.borrow_mut().restore_postgres(),
+            Step::PostgresAway { atoms } => self.servers.borrow_mut().away = atoms,
+            Step::Commits { fate } => self.servers.borrow_mut().commits = fate,
             Step::Work { owner }
             | Step::Poll { owner, .. }
             | Step::Flush { owner, .. }
@@ -150,7 +154,9 @@ impl<S: Subject> World<S> {
         match step {
             Step::Work { .. } => {
                 for _ in 0..2 {
-                    owner.load();
+                    for _ in 0..LOAD_ATOMS {
+                        owner.load();
+                    }
                     for partition in owner.held() {
                         owner.poll(partition, u8::MAX);
                     }
@@ -209,12 +215,12 @@ impl<S: Subject> World<S> {
         servers.logs[id].push(fact);
     }
 
-    fn assign(&mut self, to: usize, partition: usize, patience: (u8, u8), fate: Fate) {
+    fn assign(&mut self, to: usize, partition: usize, handover: Handover) {
         let id = i32::try_from(partition).unwrap();
         if let Some(from) = self.assigned[partition]
             && !self.owners[from].is_paused
         {
-            self.owners[from].release(&[id], patience, fate);
+            self.owners[from].release(&[id], handover.patience, handover.fate);
         }
         if self.owners[to].is_paused {
             self.assigned[partition] = None;
@@ -222,7 +228,7 @@ impl<S: Subject> World<S> {
         }
         self.tell(to);
         self.assigned[partition] = Some(to);
-        self.owners[to].acquire(id);
+        self.owners[to].acquire(id, handover.acquired);
     }
 
     /// An owner learns which of its partitions were given to others.
@@ -266,6 +272,9 @@ impl<S: Subject> World<S> {
             return;
         }
         let which = usize::from(which) % servers.wire.len();
+        if servers.is_away() && servers.wire[which].is_for_postgres() {
+            return;
+        }
         match servers.wire.swap_remove(which) {
             Sent::Statement(statements) => {
                 servers.execute(&statements);
@@ -273,79 +282,10 @@ impl<S: Subject> World<S> {
             Sent::Exec(look, shown) => {
                 servers.exec(&look, &shown);
             }
-        }
-    }
-
-    /// Everything works again: what is on its way arrives, time passes, and one new owner does the rest.
-    fn heal(&mut self) {
-        while !self.servers.borrow().wire.is_empty() {
-            self.arrive(0);
-        }
-        self.now += 1000;
-        for id in 0..PARTITIONS {
-            self.produce(id, Produced::Tick { after: 0 });
-        }
-        for owner in 0..OWNERS {
-            self.crash(owner);
-        }
-        for _ in 0..2 {
-            for id in 0..PARTITIONS {
-                if self.assigned[id].is_none() {
-                    self.assign(0, id, (0, 0), Fate::Fine);
-                }
+            Sent::Acquire(partition) => {
+                servers.acquire(partition);
             }
-            for _ in 0..2 {
-                self.act(0, Step::Work { owner: 0 });
-            }
-        }
-        // Each tick for which a fold has to see its past takes two checkpoints.
-        for _ in 0..ROUNDS {
-            if self.is_at_the_end() {
-                break;
-            }
-            self.act(0, Step::Work { owner: 0 });
-        }
-        // What was held back until the last checkpoint is shown.
-        self.act(0, Step::Work { owner: 0 });
-    }
-
-    fn is_at_the_end(&self) -> bool {
-        let servers = self.servers.borrow();
-        let stored = servers.postgres.partitions.iter();
-        stored
-            .zip(&servers.logs)
-            .all(|(stored, log)| stored.next == log.end())
-    }
-
-    /// The end result.
-    fn compare(&self) {
-        let mut servers = self.servers.borrow_mut();
-        for id in 0..PARTITIONS {
-            servers.check_rows(id);
-            servers.check_view(id, &View::new());
-            let end = servers.logs[id].end();
-            let stored = &servers.postgres.partitions[id];
-            let truth = servers.logs[id].prefix(end);
-            let (next, is_equal) = (stored.next, stored.rows == *truth.rows);
-            let shown = servers.redis.partitions[id].current();
-            let differing: Vec<_> = truth
-                .live
-                .iter()
-                .filter(|(key, value)| shown.and_then(|shown| shown.get(*key)) != Some(*value))
-                .map(|(key, _)| key.clone())
-                .collect();
-            let live = shown == Some(&*truth.live);
-            let events = i64::try_from(servers.logs[id].events().len()).unwrap();
-            let counted = S::counted(&stored.rows);
-            servers.check(Check::EndResult, next == end && is_equal && live, || {
-                format!(
-                    "partition {id}: {next} of {end}, rows equal: {is_equal}, view equal: {live} {differing:?}"
-                )
-            });
-            let all = counted.is_none_or(|counted| counted == events);
-            servers.check(Check::CountedOnce, all, || {
-                format!("partition {id}: {counted:?} of {events} events")
-            });
+            Sent::Commit(partition, to) => servers.commit(partition, to),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Subject for Tally {
         (field.to_vec(), row)
     }
 
-    fn counted(rows: &Table) -> Option<i64> {
-        Some(rows.values().map(|row| row.n).sum())
+    fn counted(rows: &Table) -> i64 {
+        rows.values().map(|row| row.n).sum()
     }
 }
