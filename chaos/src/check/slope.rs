@@ -11,7 +11,7 @@ use super::{Checker, Finding};
 
 /// What memory may grow for good, KiB in ten minutes: the pass line of the soak.
 const GROWTH_KIB: f64 = 1024.0;
-/// By how much two medians of a process that does not leak were seen to differ, KiB: an allocator gives memory back when it likes.
+/// By how much two medians of a process that does not leak may differ, KiB: an allocator gives memory back when it likes.
 const NOISE_KIB: f64 = 8.0 * 1024.0;
 /// Pools of connections open one more and close it when it was idle. A leak with each fault is more than that.
 const NOISE_DESCRIPTORS: f64 = 4.0;
