@@ -20,8 +20,9 @@ pub use clocks::{Clocks, clocks, clocks_of_all, newest_of};
 use crate::catalog::Catalog;
 use crate::routes::sensor::SensorState;
 
-/// A sensor that gave no sign for longer than this does not hold up the others: what they measured is called final without
-/// it. If nobody registered it, it is not missed any more either. An hour is three times the lateness, so a radio hole is
+/// A sensor that gave no sign for longer than this does not hold up the others.
+///
+/// What they measured is called final without it. If nobody registered it, it is not missed any more either. An hour is three times the lateness, so a radio hole is
 /// waited for, and a stray publish is forgotten before anybody comes to look for it.
 pub const WAITED_FOR: Span = Span::from_secs(3600);
 

@@ -30,7 +30,9 @@ pub const REVISED: usize = 2 * UP_BYTES;
 /// Bytes of an hour: the panes that are covered, those that ended with a goodbye, and those that were revised.
 pub const HOUR_BYTES: usize = 3 * UP_BYTES;
 
-/// Bit i (least significant first) is the pane `hour + i × 10 s`: whether it is covered. Bit 360 + i: whether the sensor's last
+/// What is known of an hour, bit by bit, least significant first.
+///
+/// Bit i is the pane `hour + i × 10 s`: whether it is covered. Bit 360 + i: whether the sensor's last
 /// word in it was that it goes away. Bit 720 + i: whether one of the two changed after it was final.
 pub type HourBits = [u8; HOUR_BYTES];
 

@@ -104,8 +104,9 @@ pub fn covered(runs: &[Run]) -> impl Iterator<Item = (i64, i64)> {
     })
 }
 
-/// The silence in which the pane `watermark` begins, from its first pane up to that: a sign of life after the watermark may
-/// still end it so early that it is covered. `None` when it is covered already or never will be. A silence of up to
+/// The silence that reaches up to the pane `watermark`, from its first pane to that, while it is not decided.
+///
+/// A sign of life after the watermark may still end it so early that it is covered. `None` when it is covered already or never will be. A silence of up to
 /// `silent_after` is always covered.
 #[must_use]
 pub fn undecided(runs: &[Run], watermark: i64, silent_after: Span) -> Option<(i64, i64)> {

@@ -27,6 +27,7 @@ fn heard_at(uptime: &mut Uptime, sensor: &DeviceId, minutes: &[i64]) {
 }
 
 #[test]
+#[expect(clippy::cast_possible_truncation, reason = "at most 90 panes")]
 fn a_silence_that_reaches_past_the_watermark_is_not_decided() {
     let sensor = DeviceId::from("s1");
     let always = Expected {
