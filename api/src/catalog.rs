@@ -28,8 +28,6 @@ const TYPES_SEEN_WITHIN: Span = Span::from_secs(7 * 86_400);
 /// How often panes are searched for new traveler types, and how far back each time but the first.
 const TYPES_EVERY: Span = Span::from_secs(30);
 const TYPES_OVERLAP: Span = Span::from_secs(3600);
-/// How often the first signs of life are searched again: an old buffer may bring an earlier one.
-const FIRST_SIGNS_EVERY: Span = Span::from_secs(600);
 
 /// The tables as they were a moment ago.
 #[derive(Clone, Debug)]
@@ -46,8 +44,6 @@ pub struct Catalog {
     pub devices: BTreeMap<DeviceId, DeviceRow>,
     /// Sensors that ever spoke.
     pub sensors: BTreeMap<DeviceId, SensorRow>,
-    /// The first sign of life of those that nobody registered.
-    pub first_signs: BTreeMap<DeviceId, Micros>,
     /// The ledger.
     pub partitions: Vec<PartitionRow>,
     /// The gateways' canaries.
@@ -74,8 +70,6 @@ pub struct CatalogKeeper {
     newest: watch::Sender<Option<Arc<Catalog>>>,
     types: BTreeSet<String>,
     types_searched: Option<Micros>,
-    first_signs: BTreeMap<DeviceId, Micros>,
-    first_signs_searched: Micros,
 }
 
 impl CatalogView {
@@ -109,8 +103,6 @@ impl CatalogKeeper {
             newest,
             types: BTreeSet::new(),
             types_searched: None,
-            first_signs: BTreeMap::new(),
-            first_signs_searched: Micros::MIN,
         };
         (keeper, CatalogView { newest: view })
     }
@@ -157,15 +149,12 @@ impl CatalogKeeper {
         let sensors: BTreeMap<DeviceId, SensorRow> = (self.store.sensors().await?.into_iter())
             .map(|sensor| (sensor.sensor.clone(), sensor))
             .collect();
-        let strays = sensors.keys().filter(|id| !devices.contains_key(*id));
-        self.search_first_signs(strays).await?;
         let catalog = Catalog {
             identity: self.store.identity().await?,
             tz,
             zones: self.store.zones(&self.site).await?,
             devices,
             sensors,
-            first_signs: self.first_signs.clone(),
             partitions: self.store.partitions().await?,
             canaries: self.store.canaries().await?,
             dead_letters: self.store.dead_letters().await?,
@@ -189,27 +178,6 @@ impl CatalogKeeper {
         let seen = self.store.traveler_types(from..now + PANE).await?;
         self.types.extend(seen);
         self.types_searched = Some(now);
-        Ok(())
-    }
-
-    /// Looks for the first signs of life of sensors of which none is known, and of all `strays` every so often.
-    async fn search_first_signs(
-        &mut self,
-        strays: impl Iterator<Item = &DeviceId>,
-    ) -> sqlx::Result<()> {
-        let now = self.clock.now();
-        let all_again = now - self.first_signs_searched >= FIRST_SIGNS_EVERY;
-        let wanted: Vec<String> = strays
-            .filter(|id| all_again || !self.first_signs.contains_key(*id))
-            .map(|id| id.0.clone())
-            .collect();
-        if all_again {
-            self.first_signs_searched = now;
-        }
-        if !wanted.is_empty() {
-            let found = self.store.first_signs(&wanted).await?;
-            self.first_signs.extend(found);
-        }
         Ok(())
     }
 }

@@ -7,25 +7,24 @@
 mod clocks;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
-use domain::coverage::HOUR;
-use domain::event::DeviceState;
+use domain::coverage::{GOODBYES, HOUR, has_bit};
 use domain::id::DeviceId;
 use domain::live::SensorValue;
 use domain::pane::PANE;
 use domain::time::{Micros, Span};
 
-pub use clocks::{Clocks, clocks, clocks_of_all};
+pub use clocks::{Clocks, clocks, clocks_of_all, newest_of};
 
 use crate::catalog::Catalog;
 use crate::routes::sensor::SensorState;
 
-/// A sensor that gave no sign for longer than this does not hold up the others: what they measured is called final without
-/// it. If nobody registered it, it is not waited for either. An hour is three times the lateness, so a radio hole is
+/// A sensor that gave no sign for longer than this does not hold up the others.
+///
+/// What they measured is called final without it. If nobody registered it, it is not missed any more either. An hour is three times the lateness, so a radio hole is
 /// waited for, and a stray publish is forgotten before anybody comes to look for it.
-const WAITED_FOR: Span = Span::from_secs(3600);
+pub const WAITED_FOR: Span = Span::from_secs(3600);
 
 /// When a sensor is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +42,6 @@ pub struct KnownSensor {
     pub zone: Option<String>,
     /// Whether somebody registered it, and so expects it to speak.
     pub is_registered: bool,
-    /// Its first sign of life as far as that is known, unless somebody registered it.
-    pub first_sign: Option<Micros>,
     /// What it said, if it ever spoke.
     pub heard: Option<Heard>,
 }
@@ -98,12 +95,6 @@ pub fn known(catalog: &Catalog, live: BTreeMap<DeviceId, Arc<SensorValue>>) -> S
     }
     for (id, sensor) in &mut sensors {
         sensor.is_registered = catalog.devices.contains_key(id);
-        if !sensor.is_registered {
-            let live = sensor.heard.as_ref().and_then(Heard::newest_live);
-            let first_live = live.and_then(|live| up_panes(live, Micros::MIN).next());
-            let first_row = catalog.first_signs.get(id).copied();
-            sensor.first_sign = first_row.into_iter().chain(first_live).min();
-        }
     }
     sensors
 }
@@ -114,21 +105,6 @@ pub fn newest_sign(sensors: &Sensors) -> Micros {
     let heard = sensors.values().filter_map(|sensor| sensor.heard.as_ref());
     let received = heard.map(|heard| heard.last_received);
     received.max().unwrap_or(Micros::MIN)
-}
-
-/// The panes in which a sensor is known to have been up lately, in the hour of `from` and after it.
-fn up_panes(value: &SensorValue, from: Micros) -> impl Iterator<Item = Micros> {
-    let hours = value.up.iter();
-    let hours = hours.filter(move |hour| Micros(hour.hour_us) + HOUR > from);
-    hours.flat_map(|hour| {
-        let is_up = |pane: &i64| {
-            let index = usize::try_from(*pane).expect("an index within an hour");
-            let byte = hour.bits.get(index / 8);
-            byte.is_some_and(|byte| byte & 1 << (index % 8) != 0)
-        };
-        let panes = (0..HOUR.0 / PANE.0).filter(is_up);
-        panes.map(|pane| Micros(hour.hour_us) + PANE * pane)
-    })
 }
 
 impl Heard {
@@ -165,6 +141,12 @@ impl Heard {
         }
     }
 
+    /// Whether it gave a sign lately enough to be waited for, when the newest sign of any is from `newest`.
+    #[must_use]
+    pub fn is_waited_for(&self, newest: Micros) -> bool {
+        newest - self.last_received <= WAITED_FOR
+    }
+
     /// Visits that went on when the sensor spoke last, of the traveler types that `wanted` takes.
     #[must_use]
     pub fn present(&self, wanted: impl Fn(&str) -> bool) -> u64 {
@@ -176,14 +158,14 @@ impl Heard {
     }
 }
 
-/// Whether it declared itself offline and has not spoken since. A sign of life covers the panes after it for a while; a
-/// goodbye covers none.
+/// Whether its last word was a goodbye: so says the pane in which it gave it. What it declared says less, because positions
+/// after it are signs of life as well.
 fn said_goodbye(value: &SensorValue) -> bool {
-    if value.declared != DeviceState::Offline.as_str() {
-        return false;
-    }
-    let next = Micros(value.last_event_us).floor(PANE) + PANE;
-    !up_panes(value, next).any(|pane| pane == next)
+    let last = Micros(value.last_event_us);
+    let hour = last.floor(HOUR);
+    let index = usize::try_from((last - hour).0 / PANE.0).expect("a pane lies inside its hour");
+    let mut hours = value.up.iter();
+    hours.any(|known| known.hour_us == hour.0 && has_bit(&known.bits, GOODBYES, index))
 }
 
 impl KnownSensor {
@@ -206,34 +188,12 @@ impl KnownSensor {
         }
     }
 
-    /// From its first to its last sign of life, for one that nobody registered: its silence before and after says nothing.
-    /// `None` for a registered sensor, which is expected to speak at any time.
-    #[must_use]
-    pub fn expected_within(&self, now: Micros, rhythm: Rhythm) -> Option<Range<Micros>> {
-        if self.is_registered {
-            return None;
-        }
-        let Some(heard) = &self.heard else {
-            return Some(Micros::MIN..Micros::MIN);
-        };
-        let last = heard.last_event.floor(PANE);
-        let first = self.first_sign.unwrap_or(last);
-        // While it speaks, it is covered a little further than its last sign.
-        let covered = heard
-            .newest_live()
-            .and_then(|live| up_panes(live, last).last());
-        let is_awaited = now - heard.last_event <= heard.rhythm(rhythm).silent_after;
-        let awaited = is_awaited.then(|| now.floor(PANE));
-        let end = covered.into_iter().chain(awaited).fold(last, Micros::max);
-        Some(first.floor(PANE)..end + PANE)
-    }
-
     /// Whether it was never registered and has not spoken for so long that nobody waits for it, when the newest sign of any
     /// sensor is from `newest`: while all are silent, none is forgotten.
     #[must_use]
     pub fn is_forgotten(&self, newest: Micros) -> bool {
-        let last = self.heard.as_ref().map(|heard| heard.last_received);
-        !self.is_registered && last.is_none_or(|last| newest - last > WAITED_FOR)
+        let is_waited_for = |heard: &Heard| heard.is_waited_for(newest);
+        !self.is_registered && !self.heard.as_ref().is_some_and(is_waited_for)
     }
 
     /// For how many seconds it has been silent, when it is at `now`.

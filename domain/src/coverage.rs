@@ -21,28 +21,43 @@ pub const HOUR: Span = Span::from_secs(3600);
 /// Bytes of an hour's 360 panes.
 pub const UP_BYTES: usize = 45;
 
-/// Bytes of an hour: the panes that are covered, and those that ended with a goodbye.
-pub const HOUR_BYTES: usize = 2 * UP_BYTES;
+/// Where the goodbyes begin.
+pub const GOODBYES: usize = UP_BYTES;
 
-/// Bit i (least significant first) is the pane `hour + i × 10 s`: whether it is covered. Bit 360 + i: whether the sensor's last
-/// word in it was that it goes away.
+/// Where the revisions begin.
+pub const REVISED: usize = 2 * UP_BYTES;
+
+/// Bytes of an hour: the panes that are covered, those that ended with a goodbye, and those that were revised.
+pub const HOUR_BYTES: usize = 3 * UP_BYTES;
+
+/// What is known of an hour, bit by bit, least significant first.
+///
+/// Bit i is the pane `hour + i × 10 s`: whether it is covered. Bit 360 + i: whether the sensor's last
+/// word in it was that it goes away. Bit 720 + i: whether one of the two changed after it was final.
 pub type HourBits = [u8; HOUR_BYTES];
 
-/// An hour as it is stored: without the goodbyes when there is none.
+/// An hour as it is stored: without the revisions when there is none, and without the goodbyes when there is neither.
 #[must_use]
 pub fn stored(bits: &HourBits) -> &[u8] {
-    let (up, goodbyes) = bits.split_at(UP_BYTES);
-    if goodbyes.iter().all(|byte| *byte == 0) {
-        up
-    } else {
-        bits
+    let is_needed = |from: usize| bits[from..].iter().any(|byte| *byte != 0);
+    match (is_needed(REVISED), is_needed(GOODBYES)) {
+        (true, _) => bits,
+        (false, true) => &bits[..REVISED],
+        (false, false) => &bits[..GOODBYES],
     }
+}
+
+/// Whether the bit of a pane is set among those that begin `from` bytes into its hour, as [`stored`] gives it.
+#[must_use]
+pub fn has_bit(stored: &[u8], from: usize, index: usize) -> bool {
+    let byte = stored.get(from + index / 8);
+    byte.is_some_and(|byte| byte & 1 << (index % 8) != 0)
 }
 
 /// The hour that [`stored`] gave; `None` when the bytes are none.
 #[must_use]
 pub fn from_stored(bytes: &[u8]) -> Option<HourBits> {
-    if bytes.len() != UP_BYTES && bytes.len() != HOUR_BYTES {
+    if ![GOODBYES, REVISED, HOUR_BYTES].contains(&bytes.len()) {
         return None;
     }
     let mut bits = [0; HOUR_BYTES];
@@ -59,6 +74,10 @@ pub struct Coverage {
     pub(crate) hours: BTreeMap<Micros, HourBits>,
     /// Hours that changed since [`Coverage::drain`].
     pub(crate) changed: BTreeSet<Micros>,
+    /// Hours in which something final changed since [`Coverage::drain_revised`].
+    revised: BTreeSet<Micros>,
+    /// While a late sign is taken in: panes that end at or before this are final.
+    final_before: Option<Micros>,
     /// What [`Coverage::usual_silence`] found, while no bit has changed.
     usual: Option<Span>,
 }
@@ -98,7 +117,7 @@ impl Coverage {
                 },
             );
             self.set(pane, 0, true);
-            self.set(pane, UP_BYTES, !online);
+            self.set(pane, GOODBYES, !online);
             self.refill_around(pane, silent_after);
             return;
         };
@@ -107,9 +126,21 @@ impl Coverage {
         let after = (known.first, known.last, known.ends_online());
         // Within a pane the edges only move closer to their neighbours, so nothing is refilled unless one of them moved.
         if before != after {
-            self.set(pane, UP_BYTES, !after.2);
+            self.set(pane, GOODBYES, !after.2);
             self.refill_around(pane, silent_after);
         }
+    }
+
+    /// Takes in a sign of life that comes when everything before `watermark` is final: what it changes of that is revised.
+    pub fn late_sign(
+        &mut self,
+        (at, online): (Micros, bool),
+        watermark: Micros,
+        silent_after: Span,
+    ) {
+        self.final_before = Some(watermark);
+        self.sign(at, online, silent_after);
+        self.final_before = None;
     }
 
     /// Puts signs and bitmaps back that were forgotten, so that [`Coverage::sign`] can be told of a late sign. Right for
@@ -168,6 +199,11 @@ impl Coverage {
         let hour = pane.floor(HOUR);
         let bits = self.hours.entry(hour).or_insert([0; HOUR_BYTES]);
         if set_bit(&mut bits[from..], pane - hour, is_set) {
+            let is_final = |watermark| pane + PANE <= watermark;
+            if self.final_before.is_some_and(is_final) {
+                set_bit(&mut bits[REVISED..], pane - hour, true);
+                self.revised.insert(hour);
+            }
             self.changed.insert(hour);
             self.usual = None;
         }
@@ -179,6 +215,11 @@ impl Coverage {
             .into_iter()
             .map(|hour| (hour, self.hours[&hour]))
             .collect()
+    }
+
+    /// The hours in which something final changed since the last call.
+    pub fn drain_revised(&mut self) -> BTreeSet<Micros> {
+        std::mem::take(&mut self.revised)
     }
 
     /// The bitmaps as of `clock`: the silence after the last sign counts as up while it is shorter than `silent_after`.
@@ -249,98 +290,4 @@ fn set_bit(bits: &mut [u8], into: Span, up: bool) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const SILENT_AFTER: Span = Span::from_secs(60);
-
-    fn at(seconds: i64) -> Micros {
-        Micros(seconds * 1_000_000)
-    }
-
-    /// The covered panes, as their start in seconds.
-    fn covered(hours: &BTreeMap<Micros, HourBits>) -> Vec<i64> {
-        let mut panes = Vec::new();
-        for (hour, bits) in hours {
-            for index in 0..360_usize {
-                if bits[index / 8] & 1 << (index % 8) != 0 {
-                    panes.push(hour.0 / 1_000_000 + i64::try_from(index).unwrap() * 10);
-                }
-            }
-        }
-        panes
-    }
-
-    fn coverage_of(signs: &[(i64, bool)]) -> Coverage {
-        let mut coverage = Coverage::default();
-        for &(seconds, online) in signs {
-            coverage.sign(at(seconds), online, SILENT_AFTER);
-        }
-        coverage
-    }
-
-    #[test]
-    fn the_gap_between_two_signs_is_covered_when_it_is_short() {
-        assert_eq!(
-            covered(&coverage_of(&[(5, true), (35, true)]).hours),
-            [0, 10, 20, 30]
-        );
-        assert_eq!(
-            covered(&coverage_of(&[(5, true), (66, true)]).hours),
-            [0, 60]
-        );
-        assert_eq!(
-            covered(&coverage_of(&[(5, true), (66, true), (40, true)]).hours),
-            [0, 10, 20, 30, 40, 50, 60]
-        );
-    }
-
-    #[test]
-    fn a_sensor_that_said_goodbye_is_not_covered_until_it_is_back() {
-        assert_eq!(
-            covered(&coverage_of(&[(5, true), (15, false), (45, true)]).hours),
-            [0, 10, 40]
-        );
-        assert_eq!(
-            covered(&coverage_of(&[(12, false), (15, true), (35, true)]).hours),
-            [10, 20, 30]
-        );
-    }
-
-    #[test]
-    fn silence_counts_as_up_only_while_it_is_short() {
-        let coverage = coverage_of(&[(5, true)]);
-        assert_eq!(
-            covered(&coverage.live(at(40), SILENT_AFTER)),
-            [0, 10, 20, 30, 40, 50, 60]
-        );
-        assert_eq!(covered(&coverage.live(at(66), SILENT_AFTER)), [0]);
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_of_arrival_does_not_matter(
-            signs in prop::collection::vec((0..900_i64, prop::bool::weighted(0.9)), 1..60)
-                .prop_flat_map(|signs| (Just(signs.clone()), Just(signs).prop_shuffle()))
-        ) {
-            // A sensor cannot be up and gone at the same instant.
-            let mut unique = BTreeMap::new();
-            for (second, online) in &signs.0 {
-                unique.entry(*second).or_insert(*online);
-            }
-            let shuffled: Vec<_> = signs.1.iter().map(|(second, _)| (*second, unique[second])).collect();
-            let sorted: Vec<_> = unique.iter().map(|(&second, &online)| (second, online)).collect();
-            prop_assert_eq!(coverage_of(&shuffled).hours, coverage_of(&sorted).hours);
-            // Brute force over the sorted signs.
-            let mut expected: BTreeSet<i64> = sorted.iter().map(|(second, _)| second / 10 * 10).collect();
-            for pair in sorted.windows(2) {
-                if pair[0].1 && pair[1].0 - pair[0].0 <= 60 {
-                    expected.extend((pair[0].0 / 10..=pair[1].0 / 10).map(|pane| pane * 10));
-                }
-            }
-            prop_assert_eq!(covered(&coverage_of(&sorted).hours), expected.into_iter().collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

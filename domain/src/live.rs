@@ -22,7 +22,7 @@ pub enum LiveMap {
     /// Field sensor, value [`VisitsValue`]: open visits. Written once a second and not announced.
     Visits,
     /// Field [`pane_field`], without a value that matters: a final pane of which Postgres has a new row, because an event came
-    /// late. Announced and never written.
+    /// late; without a traveler type, an hour of coverage of which the same is true. Announced and never written.
     Revised,
 }
 

@@ -200,7 +200,7 @@ impl Follower {
                     kafka.partition = partition,
                     "read partition {partition} of generation {}", image.header.generation
                 );
-                self.mirror.replace(partition, image);
+                self.mirror.replace(partition, image, self.clock.now());
             }
             None => self.mirror.set_missing(partition),
         }

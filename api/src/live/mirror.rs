@@ -42,10 +42,20 @@ struct State {
     forgotten: u64,
     /// How often a change may have been lost.
     gaps: u64,
-    /// The version at which a pane of an hour was revised last.
-    revised: BTreeMap<Micros, u64>,
+    /// When an hour was revised last.
+    revised: BTreeMap<Micros, Revision>,
     /// The version up to which a revision of any hour may have been missed.
     revised_unknown: u64,
+    /// From this instant on every revision was heard; `None` while nothing was read yet.
+    revised_known_from: Option<Micros>,
+}
+
+/// That something final was revised.
+#[derive(Clone, Copy, Debug)]
+struct Revision {
+    version: u64,
+    /// When it was announced here.
+    heard: Micros,
 }
 
 /// How far the mirror can be trusted.
@@ -126,7 +136,7 @@ impl Mirror {
         })
     }
 
-    /// Whether a final pane of `range` was revised after `version`, or may have been: what was read of it by then is old.
+    /// Whether what was final in `range` was revised after `version`, or may have been: what was read of it by then is old.
     #[must_use]
     pub fn is_revised_since(&self, version: u64, range: &Range<Micros>) -> bool {
         let state = self.read();
@@ -135,7 +145,21 @@ impl Mirror {
             || state
                 .revised
                 .range(hours)
-                .any(|(_, revised)| *revised > version)
+                .any(|(_, revised)| revised.version > version)
+    }
+
+    /// Whether a revision of what was final in `range` was heard at `instant` or later, or may have been missed since then.
+    #[must_use]
+    pub fn is_revised_since_instant(&self, instant: Micros, range: &Range<Micros>) -> bool {
+        let state = self.read();
+        let hours = range.start.floor(HOUR)..range.end;
+        let is_known = state.revised_known_from.is_some_and(|from| from <= instant);
+        !is_known
+            || state.may_be_old()
+            || state
+                .revised
+                .range(hours)
+                .any(|(_, revised)| revised.heard >= instant)
     }
 
     /// The version and how often a change may have been lost: equal pairs mean that nothing changed.
@@ -173,7 +197,6 @@ impl Mirror {
     #[must_use]
     pub fn status(&self, now: Micros) -> MirrorStatus {
         let state = self.read();
-        let loaded = |partition| state.partitions.contains_key(partition);
         let lag = |partition: &Partition| {
             let age = (now - partition.newest_received?).0;
             let fresh = age <= TICKS_WITHIN.0;
@@ -181,9 +204,7 @@ impl Mirror {
         };
         let lag = state.partitions.values().filter_map(lag).max();
         MirrorStatus {
-            stale: !state.connected
-                || !state.missing.is_empty()
-                || !state.expected.iter().all(loaded),
+            stale: state.may_be_old(),
             lag_ms: lag.map(|micros| micros.max(0) / 1000),
             offsets: state
                 .partitions
@@ -202,18 +223,18 @@ impl Mirror {
         let mut changed = Changes::default();
         let applied = copy.apply(frame, now, &mut changed);
         if applied == Applied::Next {
-            state.note(changed);
+            state.note(changed, now);
         }
         applied
     }
 
-    /// Puts what was read in the place of the copy of a partition.
-    pub(super) fn replace(&self, partition: i32, image: Image) {
+    /// Puts what was read until `now` in the place of the copy of a partition.
+    pub(super) fn replace(&self, partition: i32, image: Image, now: Micros) {
         let copy = Partition::from_image(image);
         let mut state = self.write();
         state.missing.remove(&partition);
         state.partitions.insert(partition, copy);
-        state.lose_track();
+        state.lose_track(now);
     }
 
     /// Says which partitions there are.
@@ -252,16 +273,25 @@ impl State {
         copies.find_map(|partition| partition.panes.get(&start)?.get(who).cloned())
     }
 
-    fn note(&mut self, changed: Changes) {
+    /// Whether a part of it is not there, or may have changed without a word.
+    fn may_be_old(&self) -> bool {
+        let is_loaded = |partition| self.partitions.contains_key(partition);
+        !self.connected || !self.missing.is_empty() || !self.expected.iter().all(is_loaded)
+    }
+
+    fn note(&mut self, changed: Changes, heard: Micros) {
         self.version += 1;
         let version = self.version;
         for start in changed.revised {
-            self.revised.insert(start.floor(HOUR), version);
+            self.revised
+                .insert(start.floor(HOUR), Revision { version, heard });
         }
         while self.revised.len() > REVISED_MAX {
             // The oldest hours are those that are least likely to be asked for.
-            if let Some((_, version)) = self.revised.pop_first() {
-                self.revised_unknown = self.revised_unknown.max(version);
+            if let Some((_, revision)) = self.revised.pop_first() {
+                self.revised_unknown = self.revised_unknown.max(revision.version);
+                let after = revision.heard + Span(1);
+                self.revised_known_from = self.revised_known_from.max(Some(after));
             }
         }
         self.changes
@@ -273,11 +303,12 @@ impl State {
         }
     }
 
-    fn lose_track(&mut self) {
+    fn lose_track(&mut self, now: Micros) {
         self.version += 1;
         self.gaps += 1;
         self.forgotten = self.version;
         self.revised_unknown = self.version;
+        self.revised_known_from = Some(now);
         self.revised.clear();
         self.changes.clear();
     }

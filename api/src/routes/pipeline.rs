@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use domain::time::{Micros, Span};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,6 +15,9 @@ use crate::refusal::Refusals;
 use crate::routes::site::NoParams;
 use crate::stamp::Stamp;
 use crate::store::{CanaryRow, DEAD_LETTERS_COUNTED, PartitionRow, StoppedRow};
+
+/// An owner tells every two seconds how its partition stands: after this long nobody owns it.
+const TOLD_WITHIN: Span = Span::from_secs(10);
 
 /// How far the folds have come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -67,16 +71,17 @@ pub struct Partition {
     /// Where the log ended when the partition's owner told last, every two seconds; null before the first time.
     #[schema(required, example = 10247)]
     pub log_end_offset: Option<i64>,
-    /// When that was. Long ago: nobody owns the partition.
+    /// When that was. More than 10 s ago: nobody owns the partition, and how far it is behind is not known.
     #[schema(required)]
     pub reported: Option<Stamp>,
-    /// Records between `next_offset` and the end of the log; null while that is unknown.
+    /// Records between `next_offset` and the end of the log; null while that is unknown, so also once `reported` is more than
+    /// 10 s ago.
     #[schema(required, example = 16)]
     pub lag: Option<i64>,
     /// What became of the records before `next_offset`.
     pub counts: Counts,
     /// Records before `next_offset` of which nobody knows what became: always 0. Null while the partition's owner is of a
-    /// version that does not count.
+    /// version that does not count, and once `reported` is more than 10 s ago.
     #[schema(required, example = 0)]
     pub unaccounted: Option<i64>,
     /// Why the partition cannot go on without a person; null while it goes on.
@@ -195,6 +200,8 @@ pub async fn show(State(app): State<Arc<App>>, _: Asked<NoParams>) -> Answer<Jso
 fn partition(row: &PartitionRow, live_offset: Option<i64>, moment: &Moment) -> Partition {
     let tz = &moment.catalog.tz;
     let log_end = row.log_end.map(|(end, _)| end);
+    let is_told = |(_, at): &(i64, Micros)| moment.now - *at <= TOLD_WITHIN;
+    let is_owned = row.log_end.as_ref().is_some_and(is_told);
     let counts = row.counts;
     let stopped = |stopped: &StoppedRow| Stopped {
         reason: stopped.reason.clone(),
@@ -213,7 +220,9 @@ fn partition(row: &PartitionRow, live_offset: Option<i64>, moment: &Moment) -> P
         log_end_offset: log_end,
         reported: row.log_end.map(|(_, at)| Stamp::new(at, tz)),
         // The ledger may have moved on since the end was told.
-        lag: log_end.map(|end| (end - row.next_offset).max(0)),
+        lag: log_end
+            .filter(|_| is_owned)
+            .map(|end| (end - row.next_offset).max(0)),
         counts: Counts {
             began_offset: counts.began_offset,
             applied: counts.applied,
@@ -224,7 +233,7 @@ fn partition(row: &PartitionRow, live_offset: Option<i64>, moment: &Moment) -> P
             dead_letter: counts.dead_letter,
             skipped: counts.skipped,
         },
-        unaccounted: counts.unaccounted,
+        unaccounted: counts.unaccounted.filter(|_| is_owned),
         stopped: row.stopped.as_ref().map(stopped),
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::time::{Micros, Span};
 
-use super::{Heard, KnownSensor, WAITED_FOR};
+use super::{Heard, KnownSensor};
 
 /// A sensor whose clock is further behind the newest than this takes no part in any watermark.
 const ACTIVE_WITHIN: Span = Span::from_secs(48 * 3600);
@@ -30,11 +30,24 @@ impl Clocks {
 /// provisional.
 pub fn clocks<'a>(sensors: impl Iterator<Item = &'a KnownSensor>, now: Micros) -> Option<Clocks> {
     let active: Vec<&Heard> = active(sensors, now).collect();
-    let newest = active.iter().map(|heard| heard.last_received).max()?;
-    let waited_for = active
-        .into_iter()
-        .filter(|heard| newest - heard.last_received <= WAITED_FOR);
-    least(waited_for)
+    let newest = newest(active.iter().copied())?;
+    least(
+        active
+            .into_iter()
+            .filter(|heard| heard.is_waited_for(newest)),
+    )
+}
+
+/// When the newest record of those `sensors` was received that are active at `now`.
+pub fn newest_of<'a>(
+    sensors: impl Iterator<Item = &'a KnownSensor>,
+    now: Micros,
+) -> Option<Micros> {
+    newest(active(sensors, now))
+}
+
+fn newest<'a>(heard: impl Iterator<Item = &'a Heard>) -> Option<Micros> {
+    heard.map(|heard| heard.last_received).max()
 }
 
 /// The clocks of all `sensors` that are active at `now`.

@@ -27,10 +27,11 @@ fn heard(last_received: i64, clock: i64, watermark: i64) -> KnownSensor {
     }
 }
 
-fn live(last_event: i64, declared: &str, up_panes: &[usize]) -> Heard {
-    let mut bits = vec![0; 45];
-    for pane in up_panes {
-        bits[pane / 8] |= 1 << (pane % 8);
+/// It speaks for the last time at `last_event`, after it declared something, and said goodbye in these panes.
+fn live(last_event: i64, declared: &str, goodbyes: &[usize]) -> Heard {
+    let mut bits = vec![0; 90];
+    for pane in goodbyes {
+        bits[45 + pane / 8] |= 1 << (pane % 8);
     }
     let value = SensorValue {
         last_event_us: at(last_event).0,
@@ -76,12 +77,29 @@ fn a_sensor_is_online_as_long_as_it_is_covered_and_late_for_five_heartbeats() {
 
 #[test]
 fn a_goodbye_counts_until_the_sensor_speaks_again() {
-    assert!(live(25, "offline", &[0, 1, 2]).said_goodbye);
+    assert!(live(25, "offline", &[2]).said_goodbye);
     assert!(
-        !live(25, "offline", &[0, 1, 2, 3]).said_goodbye,
+        !live(25, "offline", &[1]).said_goodbye,
         "it spoke after its goodbye"
     );
-    assert!(!live(25, "heartbeat", &[0, 1, 2]).said_goodbye);
+    assert!(!live(25, "heartbeat", &[]).said_goodbye);
+}
+
+#[test]
+fn who_came_back_after_a_goodbye_is_late_before_it_is_offline() {
+    let mut heard = live(1000, "offline", &[5]);
+    heard.live = heard.live.map(|live| {
+        Arc::new(SensorValue {
+            usual_silence_us: at(580).0,
+            ..(*live).clone()
+        })
+    });
+    let sensor = KnownSensor {
+        heard: Some(heard),
+        ..KnownSensor::default()
+    };
+    let states = [1580, 1581].map(|now| sensor.state(at(now), RHYTHM));
+    assert_eq!(states, [SensorState::Online, SensorState::Late]);
 }
 
 #[test]
@@ -131,22 +149,14 @@ fn a_sensor_that_is_silent_for_an_hour_is_not_waited_for() {
 }
 
 #[test]
-fn a_sensor_that_nobody_registered_is_expected_between_its_signs_and_forgotten_after_an_hour() {
-    let stray = KnownSensor {
-        first_sign: Some(at(500)),
-        ..heard(1005, 1005, 0)
-    };
-    assert_eq!(
-        stray.expected_within(at(2000), RHYTHM),
-        Some(at(500)..at(1010))
-    );
+fn a_sensor_that_nobody_registered_is_forgotten_after_an_hour() {
+    let stray = heard(1005, 1005, 0);
     assert!(!stray.is_forgotten(at(4605)));
     assert!(stray.is_forgotten(at(4606)));
     let registered = KnownSensor {
         is_registered: true,
         ..stray
     };
-    assert_eq!(registered.expected_within(at(2000), RHYTHM), None);
     assert!(!registered.is_forgotten(at(4606)));
 }
 

@@ -1,5 +1,6 @@
 //! The columns of an answer, made of a reading.
 
+use domain::id::DeviceId;
 use domain::series::{Expected, Grid, Speeds, Totals};
 use domain::time::Micros;
 
@@ -11,7 +12,7 @@ use super::question::Question;
 use super::reading::Reading;
 use crate::app::{Moment, Settings};
 use crate::problem::Answer;
-use crate::sensors::{self, Clocks, KnownSensor};
+use crate::sensors::{self, Clocks, KnownSensor, WAITED_FOR};
 use crate::stamp::Stamp;
 use crate::stream::cursor::{Position, StreamCursor};
 
@@ -94,6 +95,16 @@ fn keys(reading: &Reading) -> Vec<SeriesKey> {
     }
 }
 
+/// What is known of when sensors were up, by point.
+struct Up {
+    /// The share of the time.
+    coverage: Vec<f64>,
+    /// Whether it changed after it was final.
+    revised: Vec<bool>,
+    /// Whether it may change although the watermark is past.
+    undecided: Vec<bool>,
+}
+
 struct Columns<'a> {
     reading: &'a Reading,
     moment: &'a Moment,
@@ -113,14 +124,18 @@ impl Columns<'_> {
             Some(strip) => strip.totals(&self.grid, question.with_quantiles()),
             None => vec![Totals::default(); self.grid.points],
         };
-        let coverage = match self.reading.uptime(group) {
-            Some(uptime) => uptime.coverage(&self.grid, &self.expected(sensor), self.moment.now),
-            None => vec![0.0; self.grid.points],
-        };
+        let up = self.up(group, sensor);
+        let coverage = up.coverage;
         let clocks = self.clocks(sensor);
-        let state: Vec<PointState> = (0..self.grid.points)
-            .map(|i| self.state(self.grid.window_of(i).end, totals[i].revised > 0, clocks))
-            .collect();
+        let state = (0..self.grid.points).map(|i| {
+            let is_revised = totals[i].revised > 0 || up.revised[i];
+            match self.state(self.grid.window_of(i).end, clocks) {
+                PointState::Final if up.undecided[i] => PointState::Provisional,
+                PointState::Final if is_revised => PointState::Revised,
+                state => state,
+            }
+        });
+        let state: Vec<PointState> = state.collect();
         let column = |metric: &Metric| {
             let cell = |i: usize| match (metric, state[i]) {
                 // Whoever was seen last in it may be seen again.
@@ -154,19 +169,44 @@ impl Columns<'_> {
         sensors::clocks(self.chosen(sensor), self.moment.now)
     }
 
-    /// Registered sensors at any time, the others from their first to their last sign.
-    fn expected(&self, sensor: Option<&str>) -> Expected {
-        let mut expected = Expected::default();
-        for sensor in self.chosen(sensor) {
-            match sensor.expected_within(self.moment.now, self.settings.rhythm) {
-                Some(range) => expected.within.push(range),
-                None => expected.always += 1,
-            }
+    /// What is known of when the sensors of a group were up, point by point.
+    fn up(&self, group: &str, sensor: Option<&str>) -> Up {
+        let points = self.grid.points;
+        let Some(uptime) = self.reading.uptime(group) else {
+            return Up {
+                coverage: vec![0.0; points],
+                revised: vec![false; points],
+                undecided: vec![false; points],
+            };
+        };
+        let newest = sensors::newest_of(self.chosen(sensor), self.moment.now);
+        let watermark = |id: &DeviceId| {
+            let heard = self.moment.sensors.get(id)?.heard.as_ref()?;
+            heard.is_waited_for(newest?).then_some(heard.watermark)
+        };
+        let silent_after = self.settings.rhythm.silent_after;
+        Up {
+            coverage: uptime.coverage(&self.grid, &self.expected(sensor), self.moment.now),
+            revised: uptime.revised(&self.grid),
+            undecided: uptime.undecided(&self.grid, silent_after, watermark),
         }
-        expected
     }
 
-    fn state(&self, end: Micros, is_revised: bool, clocks: Option<Clocks>) -> PointState {
+    /// Registered sensors at any time, the others for as long after each sign as they are waited for.
+    fn expected(&self, sensor: Option<&str>) -> Expected {
+        let meant = self.reading.question().sensors.iter();
+        let meant = meant.filter(|id| sensor.is_none_or(|sensor| id.as_str() == sensor));
+        let is_registered = |id: &&DeviceId| {
+            let known = self.moment.sensors.get(*id);
+            known.is_some_and(|sensor| sensor.is_registered)
+        };
+        Expected {
+            always: meant.filter(is_registered).cloned().collect(),
+            others_for: WAITED_FOR,
+        }
+    }
+
+    fn state(&self, end: Micros, clocks: Option<Clocks>) -> PointState {
         let settled = end + self.settings.open_for;
         let (clock, watermark) = match clocks {
             Some(clocks) => (clocks.clock, clocks.watermark),
@@ -176,8 +216,6 @@ impl Columns<'_> {
             PointState::Live
         } else if settled > watermark {
             PointState::Provisional
-        } else if is_revised {
-            PointState::Revised
         } else {
             PointState::Final
         }

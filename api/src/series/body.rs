@@ -76,7 +76,7 @@ pub struct SeriesItem {
     #[serde(flatten)]
     pub columns: ByMetric<MetricValues>,
     /// Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series. One
-    /// that nobody registered counts from its first to its last sign of life.
+    /// that nobody registered counts for an hour from each of its signs of life on.
     #[schema(example = json!([1.0, 1.0, 0.98]))]
     pub coverage: Vec<f64>,
     /// How settled each point is.

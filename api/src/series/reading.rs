@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use domain::coverage::rhythm;
 use domain::id::DeviceId;
 use domain::pane::Pane;
 use domain::series::{Strip, Uptime};
@@ -95,7 +96,7 @@ impl Reading {
     /// Takes in what changed in the live view. False when that cannot be told any more: the reading is to be loaded anew.
     #[must_use]
     pub fn refresh(&mut self, mirror: &Mirror, sensors: &Sensors) -> bool {
-        if mirror.is_revised_since(self.version, &self.range) {
+        if mirror.is_revised_since(self.version, &self.touched_by()) {
             return false;
         }
         let question = Arc::clone(&self.question);
@@ -115,6 +116,18 @@ impl Reading {
             self.take_in_uptime(sensors);
         }
         true
+    }
+
+    /// Whether something final in it was revised at `instant` or later, as far as the live view can tell.
+    #[must_use]
+    pub fn is_revised_since(&self, mirror: &Mirror, instant: Micros) -> bool {
+        mirror.is_revised_since_instant(instant, &self.touched_by())
+    }
+
+    /// The hours on which it depends. Which silences are covered shows before it, and the last one may end after it.
+    fn touched_by(&self) -> Range<Micros> {
+        let from = self.range.start - rhythm::LONGEST - rhythm::LOOK_BACK;
+        from..self.range.end + rhythm::LONGEST
     }
 
     fn open_pane(&self, pane: &LivePane) -> OpenPane {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use domain::coverage::HOUR;
 use domain::id::DeviceId;
-use domain::pane::PANE;
 use domain::time::Micros;
 use sqlx::Row;
 
@@ -60,34 +59,6 @@ impl Store {
             })
         };
         rows.iter().map(sensor).collect()
-    }
-
-    /// The first pane in which each of `sensors` is known to have been up. No index serves it: it is asked rarely, about few.
-    ///
-    /// # Errors
-    /// What sqlx says.
-    pub async fn first_signs(&self, sensors: &[String]) -> sqlx::Result<Vec<(DeviceId, Micros)>> {
-        let rows = sqlx::query(
-            "select distinct on (sensor) sensor, hour_at, up
-            from sensor_up
-            where sensor = any($1)
-                and bit_count(up) > 0
-            order by sensor, hour_at",
-        )
-        .bind(sensors)
-        .fetch_all(&self.pool)
-        .await?;
-        let first = |row: &sqlx::postgres::PgRow| {
-            let hour = row.try_get::<PgTime, _>(1)?.0;
-            let up: Vec<u8> = row.try_get(2)?;
-            let bytes = up.iter().zip(0_i64..);
-            let first = bytes
-                .filter(|(byte, _)| **byte != 0)
-                .map(|(byte, index)| index * 8 + i64::from(byte.trailing_zeros()))
-                .next();
-            Ok((DeviceId(row.try_get(0)?), hour + PANE * first.unwrap_or(0)))
-        };
-        rows.iter().map(first).collect()
     }
 
     /// When `sensors` (all for `None`) were up, for the hours that touch `range`.

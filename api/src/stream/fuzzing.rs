@@ -159,7 +159,6 @@ fn moment(now: Micros) -> Moment {
             .map(|device| (device.id.as_str().into(), device))
             .collect(),
         sensors: BTreeMap::new(),
-        first_signs: BTreeMap::new(),
         partitions: Vec::new(),
         types: ["person".to_owned()].into(),
         canaries: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use domain::coverage::rhythm;
 use domain::pane::PANE;
 use domain::time::{Micros, Span};
 
@@ -27,6 +28,9 @@ const JUMP: Span = Span::from_secs(300);
 const RELOAD_AFTER_JUMP: Span = Span::from_secs(2);
 /// How long ago the answer may have been made that a subscription goes on from.
 const RESUME_WITHIN: Span = Span::from_secs(3600);
+/// So much later a revision may be heard here than where the answer was made: announcements that are lost are found missing
+/// within five seconds, and the clocks of two instances may be two apart.
+const HEARD_WITHIN: Span = Span::from_secs(10);
 
 /// One question about series.
 #[derive(Debug)]
@@ -179,7 +183,8 @@ impl SeriesFeed {
         })
     }
 
-    /// The frames from a position that some instance gave to `to`: everything that was not final then, as absolute values.
+    /// The frames from a position that some instance gave to `to`: everything that was not final then, as absolute values;
+    /// simply everything when something final was revised since, or may have been.
     pub(super) fn resume(
         &self,
         app: &App,
@@ -191,9 +196,17 @@ impl SeriesFeed {
         }
         let position = resumable(since.offset, app.clock.now())?;
         let grid = self.question.grid(position.as_of);
+        let revised_from = position.as_of - HEARD_WITHIN;
+        let is_revised = self
+            .lock()
+            .reading
+            .is_revised_since(&app.mirror, revised_from);
         let open = match position.final_before {
-            Some(before) => grid.points_until(before - app.settings.open_for),
-            None => 0,
+            // The coverage of a silence that reaches past the watermark is open as well.
+            Some(before) if !is_revised => {
+                grid.points_until(before - app.settings.open_for.max(rhythm::LONGEST))
+            }
+            _ => 0,
         };
         let deltas =
             series_delta::from_open(&to.body, grid.points, open).ok_or(ResyncReason::Expired)?;

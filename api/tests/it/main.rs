@@ -11,6 +11,7 @@ mod owner;
 mod pipeline;
 mod refusals;
 mod resources;
+mod revised;
 mod series;
 mod silence;
 mod socket;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, seconds};
+use crate::world::{World, at, seconds};
 
 async fn run(world: &World, statement: &'static str) {
     sqlx::query(statement)
@@ -54,6 +54,20 @@ async fn accounts_and_stops_are_those_of_the_ledger() {
         "reason": "log_truncated", "why": "a sentence", "since": "2026-03-02T09:00:00+00:00"
     });
     assert_eq!(of(1, "stopped"), stopped);
+    // Nobody tells any more how far it is: what was told last is no figure of today.
+    for (seconds_ago, lag, unaccounted) in
+        [(10, json!(30), json!(1)), (11, Value::Null, Value::Null)]
+    {
+        world
+            .clock
+            .set(at("2026-03-02T09:59:58Z") + seconds(seconds_ago));
+        let told = api.ok("/api/v1/pipeline").await["partitions"][0].clone();
+        assert_eq!(
+            (&told["lag"], &told["unaccounted"], &told["log_end_offset"]),
+            (&lag, &unaccounted, &json!(150)),
+            "after {seconds_ago} s"
+        );
+    }
     api.stop().await;
 }
 

@@ -1,11 +1,12 @@
-//! A sensor that nobody registered publishes once: it says nothing about the time before and after, and holds nothing up.
+//! A sensor that nobody registered publishes once: it says nothing about the time before, is missed for an hour, and holds
+//! nothing up.
 
 use domain::event::DeviceState;
 use domain::time::Micros;
 use serde_json::Value;
 
 use crate::owner::Owner;
-use crate::world::{Instance, World, at, seconds, until};
+use crate::world::{Instance, World, at, seconds};
 
 const REGISTERED: [&str; 3] = ["lib-1", "cafe-1", "gym-1"];
 
@@ -39,7 +40,7 @@ fn names(overview: &Value, list: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stray_publish_changes_no_other_time_and_is_forgotten_after_an_hour() {
+async fn a_stray_publish_changes_no_time_before_it_and_is_forgotten_after_an_hour() {
     let world = World::new("2026-03-02T09:00:00Z").await;
     let mut owner = world.owner(0).await;
     live_until(&world, &mut owner, at("2026-03-02T10:00:00Z")).await;
@@ -49,8 +50,16 @@ async fn a_stray_publish_changes_no_other_time_and_is_forgotten_after_an_hour() 
     let api = world.api(&[]).await;
     api.caught_up(&owner).await;
     let (nine, ten) = ("2026-03-02T09:10:00Z", "2026-03-02T10:10:00Z");
-    assert_eq!(coverage(&api, nine, ten).await, [1.0; 6]);
-    assert_eq!(coverage(&api, ten, "2026-03-02T10:30:00Z").await, [1.0; 2]);
+    let missed = 0.75;
+    let with_its_pane = 181.0 / 240.0;
+    assert_eq!(
+        coverage(&api, nine, ten).await,
+        [1.0, 1.0, 1.0, 1.0, 1.0, with_its_pane]
+    );
+    assert_eq!(
+        coverage(&api, ten, "2026-03-02T10:30:00Z").await,
+        [missed; 2]
+    );
     // For an hour it is missed, and what it may still bring is waited for.
     let overview = api.ok("/api/v1/overview").await;
     assert_eq!(names(&overview, "silent_sensors"), ["rv-x"]);
@@ -73,35 +82,22 @@ async fn a_stray_publish_changes_no_other_time_and_is_forgotten_after_an_hour() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sensor_that_nobody_registered_counts_from_its_first_to_its_last_sign() {
+async fn a_stray_that_returns_changes_nothing_that_was_answered() {
     let world = World::new("2026-03-02T05:00:00Z").await;
     let mut owner = world.owner(0).await;
     live_until(&world, &mut owner, at("2026-03-02T06:00:00Z")).await;
     owner.status("rv-y", DeviceState::Heartbeat, world.now());
-    live_until(&world, &mut owner, at("2026-03-02T10:00:00Z")).await;
-    owner.status("rv-y", DeviceState::Heartbeat, world.now());
-    live_until(&world, &mut owner, at("2026-03-02T10:30:00Z")).await;
+    live_until(&world, &mut owner, at("2026-03-02T09:59:00Z")).await;
     let api = world.api(&[]).await;
     api.caught_up(&owner).await;
-    // The live view knows of its second sign only; the first is in Postgres.
-    let first_is_known = || async {
-        let moment = api.app.moment().unwrap();
-        moment.catalog.first_signs.contains_key("rv-y")
-    };
-    until("the first sign is known", first_is_known).await;
-    let hour = async |start, end| coverage(&api, start, end).await;
-    assert_eq!(
-        hour("2026-03-02T05:30:00Z", "2026-03-02T06:00:00Z").await,
-        [1.0; 3]
-    );
-    assert_eq!(
-        hour("2026-03-02T07:00:00Z", "2026-03-02T07:30:00Z").await,
-        [0.75; 3],
-        "it was there before and after, and silent"
-    );
-    assert_eq!(
-        hour("2026-03-02T10:10:00Z", "2026-03-02T10:30:00Z").await,
-        [1.0; 2]
-    );
+    let (five, nine) = ("2026-03-02T05:30:00Z", "2026-03-02T09:00:00Z");
+    let before = coverage(&api, five, nine).await;
+    assert_eq!(before[..3], [1.0; 3], "before its first sign");
+    assert_eq!(before[4..9], [0.75; 5], "it is silent");
+    assert_eq!(before[10..], [1.0; 11], "it is forgotten");
+    owner.status("rv-y", DeviceState::Heartbeat, world.now());
+    live_until(&world, &mut owner, at("2026-03-02T10:00:30Z")).await;
+    api.caught_up(&owner).await;
+    assert_eq!(coverage(&api, five, nine).await, before);
     api.stop().await;
 }

@@ -120,11 +120,17 @@ impl Watch {
         }
     }
 
-    /// The partition left this worker: whoever has it now says how it stands.
+    /// The partition left this worker: whoever has it now says how it stands. A gauge cannot be taken back one by one, and a
+    /// zero would be the best figure of all, so it is no number.
     pub(crate) fn left(&self, partition: i32) {
-        self.stands(partition, 0, 0);
-        for name in [name::CANARY_SEQUENCE, name::CANARY_AGE_SECONDS] {
-            self.of_partition(name, partition).set(0.0);
+        let gauges = [
+            name::LAG,
+            name::UNACCOUNTED,
+            name::CANARY_SEQUENCE,
+            name::CANARY_AGE_SECONDS,
+        ];
+        for name in gauges {
+            self.of_partition(name, partition).set(f64::NAN);
         }
     }
 

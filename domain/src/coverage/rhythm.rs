@@ -7,9 +7,11 @@
 //! sensor's first word: one silence proves no rhythm.
 //!
 //! It looks back only and depends on nothing but the hours that are written down. So it is the same whatever the order in
-//! which events arrived, and what is final for them is final for it.
+//! which events arrived. A silence is final when it ends before the watermark: one that reaches past it may still turn out
+//! to have been shorter, and so to be covered, [`undecided`] says which. A late sign changes what is covered after it as
+//! well, for as long as it is looked back at.
 
-use super::{HOUR, UP_BYTES};
+use super::{GOODBYES, HOUR, UP_BYTES, has_bit};
 use crate::pane::PANE;
 use crate::time::{Micros, Span};
 
@@ -46,20 +48,16 @@ pub fn runs<'a>(hours: impl Iterator<Item = (Micros, &'a [u8])>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (hour, bits) in hours {
         let start = pane_number(hour.floor(HOUR));
-        let bit = |from: usize, index: usize| {
-            bits.get(from + index / 8)
-                .is_some_and(|byte| byte & 1 << (index % 8) != 0)
-        };
         let bytes = bits.iter().take(UP_BYTES).enumerate();
         for index in bytes
             .filter(|(_, byte)| **byte != 0)
             .flat_map(|(byte, _)| byte * 8..byte * 8 + 8)
         {
-            if !bit(0, index) {
+            if !has_bit(bits, 0, index) {
                 continue;
             }
             let pane = start + i64::try_from(index).expect("an index within an hour");
-            let said_goodbye = bit(UP_BYTES, index);
+            let said_goodbye = has_bit(bits, GOODBYES, index);
             match runs.last_mut() {
                 Some(run) if run.last + 1 == pane => {
                     (run.last, run.said_goodbye) = (pane, said_goodbye);
@@ -104,6 +102,27 @@ pub fn covered(runs: &[Run]) -> impl Iterator<Item = (i64, i64)> {
             silence(run, next).is_some_and(|silence| silence <= allowed(&runs[..index], run));
         is_usual.then_some((run.last, next.first))
     })
+}
+
+/// The silence that reaches up to the pane `watermark`, from its first pane to that, while it is not decided.
+///
+/// A sign of life after the watermark may still end it so early that it is covered. `None` when it is covered already or never will be. A silence of up to
+/// `silent_after` is always covered.
+#[must_use]
+pub fn undecided(runs: &[Run], watermark: i64, silent_after: Span) -> Option<(i64, i64)> {
+    let known = runs.partition_point(|run| run.first < watermark);
+    let (run, before) = runs[..known].split_last()?;
+    let so_far = watermark - run.last - 1;
+    if run.said_goodbye || so_far <= 0 {
+        return None;
+    }
+    let allowed = allowed(before, *run);
+    let is_covered = |next: &Run| silence(*run, *next).is_some_and(|silence| silence <= allowed);
+    if runs.get(known).is_some_and(is_covered) {
+        return None;
+    }
+    let longest = allowed.max(silent_after.0 / PANE.0);
+    (so_far <= longest).then_some((run.last + 1, watermark))
 }
 
 /// How many panes lie between two runs; `None` when the sensor went away, or that is more than a silence.

@@ -7,10 +7,12 @@ use super::panes::Slot;
 use super::sensor::Sensor;
 use super::track::{Phase, Track, Visit};
 use crate::coverage::stored;
+use crate::id::TravelerType;
 use crate::live::{
     LiveMap, LiveWrite, OpenCount, PaneValue, SensorValue, UpHour, VisitValue, VisitsValue,
     pane_field,
 };
+use crate::pane::PaneKey;
 use crate::time::Span;
 
 /// How long a closed visit stays in the live view: far longer than its row needs to reach Postgres.
@@ -37,6 +39,19 @@ impl Sensor {
                 value: Some(Vec::new()),
             });
         }
+        for start in self.coverage.drain_revised() {
+            let hour = PaneKey {
+                sensor: self.name.clone(),
+                // Coverage is of the sensor, whoever it sees.
+                traveler_type: TravelerType::from(""),
+                start,
+            };
+            writes.push(LiveWrite {
+                map: LiveMap::Revised,
+                field: pane_field(&hour),
+                value: Some(Vec::new()),
+            });
+        }
         for slot in std::mem::take(&mut self.panes.live_gone) {
             writes.push(LiveWrite {
                 map: LiveMap::Panes,
@@ -56,6 +71,7 @@ impl Sensor {
     pub(super) fn all_live(&mut self, config: &MovementConfig, writes: &mut Vec<LiveWrite>) {
         let gone = std::mem::take(&mut self.panes.live_gone);
         self.panes.revised.clear();
+        drop(self.coverage.drain_revised());
         self.panes.live_changed = self.panes.by_slot.keys().copied().collect();
         self.live_changed = true;
         self.visits_changed = true;

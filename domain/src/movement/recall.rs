@@ -310,8 +310,9 @@ impl Sensor {
                 *online
             }
         };
+        let sign = (event.event_time, online);
         self.coverage
-            .sign(event.event_time, online, step.config.silent_after);
+            .late_sign(sign, self.watermark, step.config.silent_after);
         true
     }
 

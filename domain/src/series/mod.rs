@@ -12,6 +12,7 @@
 //! A series costs one pass over its panes, however far its windows overlap: what enters a window is added and what leaves
 //! it is taken back, which is exact because all sums are integers.
 
+mod silences;
 mod slide;
 mod uptime;
 

@@ -1,11 +1,11 @@
 //! Windows made of panes against windows counted from the visits themselves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::coverage::HOUR;
+use crate::coverage::{HOUR, rhythm};
 use crate::id::DeviceId;
 use crate::quantity::Speed;
 
@@ -150,20 +150,19 @@ proptest! {
 
     #[test]
     fn coverage_is_the_mean_share_of_the_panes_that_were_up(
-        up in prop::collection::btree_set((0..3_usize, 0..800_i64), 0..600),
+        mut up in prop::collection::btree_set((0..3_usize, 0..800_i64), 0..600),
         grid in grid(),
         now in 0..9000 * SECOND,
-        stray in (-100..900_i64, 0..400_i64),
+        wait in 0..100_i64,
     ) {
         let now = Micros(now);
-        // Two sensors are expected at any time, and the last one only for a while.
-        let stray = stray.0..stray.0 + stray.1;
+        // Two sensors are expected at any time, and the last one only for a while after each of its signs.
         let expected = Expected {
-            always: 2,
-            within: vec![Micros(stray.start * PANE.0)..Micros(stray.end * PANE.0)],
+            always: HashSet::from([DeviceId::from("s0"), DeviceId::from("s1")]),
+            others_for: PANE * wait,
         };
-        let up: BTreeSet<_> =
-            up.into_iter().filter(|(sensor, pane)| *sensor < 2 || stray.contains(pane)).collect();
+        let signs = up.iter().filter(|(sensor, _)| *sensor == 2);
+        let stray: BTreeSet<i64> = signs.flat_map(|(_, pane)| *pane..=*pane + wait).collect();
         let mut uptime = Uptime::default();
         let mut hours: BTreeMap<(Micros, usize), [u8; 45]> = BTreeMap::new();
         for &(sensor, pane) in &up {
@@ -172,11 +171,20 @@ proptest! {
             let index = usize::try_from((pane * PANE.0 - hour.0) / PANE.0).unwrap();
             bits[index / 8] |= 1 << (index % 8);
         }
-        for ((hour, sensor), bits) in hours {
+        for (&(hour, sensor), bits) in &hours {
             // Whatever was said of the hour before does not count.
             uptime.put(&DeviceId(format!("s{sensor}")), hour, &[0xa5; 45]);
             uptime.forget_after(&DeviceId(format!("s{sensor}")), hour - HOUR);
-            uptime.put(&DeviceId(format!("s{sensor}")), hour, &bits);
+            uptime.put(&DeviceId(format!("s{sensor}")), hour, bits);
+        }
+        // What else silences mean has tests of its own.
+        uptime.settle(|_| None);
+        for sensor in 0..3 {
+            let its = hours.iter().filter(|((_, of), _)| *of == sensor);
+            let runs = rhythm::runs(its.map(|((hour, _), bits)| (*hour, &bits[..])));
+            for (from, to) in rhythm::covered(&runs) {
+                up.extend((from + 1..to).map(|pane| (sensor, pane)));
+            }
         }
         for (i, found) in uptime.coverage(&grid, &expected, now).into_iter().enumerate() {
             let window = grid.window_of(i);
@@ -278,8 +286,8 @@ fn usual_silences_are_covered_and_the_present_one_while_it_lasts() {
     let minutes = Span::from_secs(300);
     let grid = Grid::over(at(0)..at(7200 + 1200), minutes, minutes);
     let expected = Expected {
-        always: 1,
-        within: Vec::new(),
+        always: HashSet::from([sensor.clone()]),
+        ..Expected::default()
     };
     let panes = |uptime: &Uptime, now| -> Vec<i64> {
         let shares = uptime.coverage(&grid, &expected, now);

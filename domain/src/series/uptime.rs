@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::{Bound, Range};
 
 use super::Grid;
-use crate::coverage::rhythm::{self, Run, pane_number};
-use crate::coverage::{HOUR, HOUR_BYTES, HourBits, UP_BYTES};
+use super::silences::Silences;
+use crate::coverage::rhythm::{self, Run};
+use crate::coverage::{HOUR, HOUR_BYTES, HourBits, REVISED, UP_BYTES, has_bit};
 use crate::id::DeviceId;
 use crate::pane::PANE;
-use crate::time::Micros;
+use crate::time::{Micros, Span};
 
 /// Panes of an hour.
 const PANES: usize = 360;
@@ -22,15 +23,6 @@ pub struct Uptime {
     silences: HashMap<DeviceId, Silences>,
 }
 
-/// Silences of a sensor in which it is covered, because they are usual for it.
-#[derive(Clone, Debug, Default)]
-struct Silences {
-    /// Those that are over, by pane number: between the first and the second.
-    over: Vec<(i64, i64)>,
-    /// The present one: after this pane, as long as it is not later than that.
-    present: Option<(i64, Micros)>,
-}
-
 #[derive(Clone, Debug)]
 struct Hour {
     sensors: HashMap<DeviceId, HourBits>,
@@ -38,28 +30,14 @@ struct Hour {
     up: Vec<u32>,
 }
 
-/// How many sensors could be up.
+/// Which sensors could be up, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// So many at any time.
-    pub always: usize,
-    /// One more in each of these ranges of whole panes.
-    pub within: Vec<Range<Micros>>,
-}
-
-impl Expected {
-    /// How many sensors could be up in each of the `panes` from `start`.
-    fn by_pane(&self, start: Micros, panes: usize) -> Vec<u64> {
-        let mut expected = vec![self.always as u64; panes];
-        for range in &self.within {
-            let first = pane_count(start, range.start).min(panes);
-            let after = pane_count(start, range.end).clamp(first, panes);
-            for pane in &mut expected[first..after] {
-                *pane += 1;
-            }
-        }
-        expected
-    }
+    /// These at any time.
+    pub always: HashSet<DeviceId>,
+    /// Any other from each of its signs of life on for so long. What it says later changes nothing of that, so an answer that
+    /// was final stays so.
+    pub others_for: Span,
 }
 
 impl Uptime {
@@ -110,12 +88,8 @@ impl Uptime {
     pub fn settle(&mut self, last: impl Fn(&DeviceId) -> Option<Micros>) {
         for sensor in std::mem::take(&mut self.changed) {
             let runs = self.runs_of(&sensor);
-            let present = last(&sensor).and_then(|at| {
-                let until = at + rhythm::usual_after(&runs, at);
-                Some((runs.last()?.last, until))
-            });
-            let over = rhythm::covered(&runs).collect();
-            self.silences.insert(sensor, Silences { over, present });
+            let silences = Silences::of(runs, self.revised_of(&sensor), last(&sensor));
+            self.silences.insert(sensor, silences);
         }
     }
 
@@ -124,6 +98,41 @@ impl Uptime {
         rhythm::runs(
             hours.filter_map(|(hour, known)| Some((*hour, &known.sensors.get(sensor)?[..]))),
         )
+    }
+
+    /// The numbers of the panes that were revised.
+    fn revised_of(&self, sensor: &DeviceId) -> Vec<i64> {
+        let hours = self.hours.iter();
+        let known = hours.filter_map(|(hour, known)| Some((*hour, known.sensors.get(sensor)?)));
+        let revised = known.flat_map(|(hour, bits)| {
+            let within = (0..PANES).filter(|index| has_bit(bits, REVISED, *index));
+            let first = rhythm::pane_number(hour);
+            within.map(move |index| first + i64::try_from(index).expect("below 360"))
+        });
+        revised.collect()
+    }
+
+    /// For each window of `grid` whether something in it was revised: a pane of a sensor, or what is usual for a silence.
+    #[must_use]
+    pub fn revised(&self, grid: &Grid) -> Vec<bool> {
+        let ranges = self.silences.values().flat_map(Silences::revised);
+        touched(grid, ranges)
+    }
+
+    /// For each window of `grid` whether a sensor is silent in it of which the watermark does not tell yet whether it was up: a
+    /// silence that reaches past the watermark may turn out to have been short. `watermark` knows those that are waited for.
+    #[must_use]
+    pub fn undecided(
+        &self,
+        grid: &Grid,
+        silent_after: Span,
+        watermark: impl Fn(&DeviceId) -> Option<Micros>,
+    ) -> Vec<bool> {
+        let open = self
+            .silences
+            .iter()
+            .filter_map(|(sensor, silences)| silences.undecided(watermark(sensor)?, silent_after));
+        touched(grid, open)
     }
 
     /// For each window of `grid` the share, 0 to 1, in which the `expected` sensors were up: the mean over them.
@@ -135,15 +144,9 @@ impl Uptime {
     pub fn coverage(&self, grid: &Grid, expected: &Expected, now: Micros) -> Vec<f64> {
         let panes = grid.panes();
         let count = pane_count(panes.start, panes.end);
-        let expected = expected.by_pane(panes.start, count);
-        let up = self.by_pane(panes.start, count, now);
-        // An old buffer may tell of a sensor before it was expected.
-        let up = sums(
-            up.into_iter()
-                .zip(&expected)
-                .map(|(up, &most)| up.min(most)),
-        );
-        let expected = sums(expected);
+        // Every pane in which a sensor is up is one in which it is expected: the share is one at most.
+        let up = sums(self.by_pane(panes.start, count, now));
+        let expected = sums(self.expected_by_pane(expected, panes.start, count));
         (0..grid.points)
             .map(|i| {
                 let window = grid.window_of(i);
@@ -163,6 +166,19 @@ impl Uptime {
             .collect()
     }
 
+    /// How many sensors could be up in each of the `panes` from `start`.
+    fn expected_by_pane(&self, expected: &Expected, start: Micros, panes: usize) -> Vec<u64> {
+        let mut by_pane = vec![expected.always.len() as u64; panes];
+        let others = self.silences.iter();
+        let others = others.filter(|(sensor, _)| !expected.always.contains(*sensor));
+        for range in others.flat_map(|(_, silences)| silences.awaited(expected.others_for)) {
+            by_pane[within(&range, start, panes)]
+                .iter_mut()
+                .for_each(|expected| *expected += 1);
+        }
+        by_pane
+    }
+
     /// How many sensors were up in each of the `panes` from `start`.
     fn by_pane(&self, start: Micros, panes: usize, now: Micros) -> Vec<u64> {
         let mut up = vec![0_u64; panes];
@@ -176,14 +192,12 @@ impl Uptime {
                 }
             }
         }
-        let first = pane_number(start);
-        let number = |pane: i64| usize::try_from(pane - first).unwrap_or(0).min(panes);
-        for (from, to) in self
+        for range in self
             .silences
             .values()
-            .flat_map(|silences| silences.until(now))
+            .flat_map(|silences| silences.covered(now))
         {
-            up[number(from + 1)..number(to)]
+            up[within(&range, start, panes)]
                 .iter_mut()
                 .for_each(|up| *up += 1);
         }
@@ -191,14 +205,29 @@ impl Uptime {
     }
 }
 
-impl Silences {
-    fn until(&self, now: Micros) -> impl Iterator<Item = (i64, i64)> {
-        let present = self
-            .present
-            .filter(|(last, until)| now <= *until && *last < pane_number(now));
-        let present = present.map(|(last, _)| (last, pane_number(now) + 1));
-        self.over.iter().copied().chain(present)
+/// Which of the `panes` from `start` are in `range`, by number.
+fn within(range: &Range<i64>, start: Micros, panes: usize) -> Range<usize> {
+    let first = rhythm::pane_number(start);
+    let index = |pane: i64| usize::try_from(pane - first).unwrap_or(0).min(panes);
+    index(range.start)..index(range.end).max(index(range.start))
+}
+
+/// Which windows of `grid` one of the `ranges` of pane numbers touches.
+fn touched(grid: &Grid, ranges: impl Iterator<Item = Range<i64>>) -> Vec<bool> {
+    let panes = grid.panes();
+    let count = pane_count(panes.start, panes.end);
+    let mut is_in = vec![0; count];
+    for range in ranges {
+        is_in[within(&range, panes.start, count)].fill(1);
     }
+    let sums = sums(is_in);
+    (0..grid.points)
+        .map(|i| {
+            let window = grid.window_of(i);
+            let until = |at| sums[pane_count(panes.start, at)];
+            until(window.end) > until(window.start)
+        })
+        .collect()
 }
 
 /// `sums[i]`: the sum of the first i counts.

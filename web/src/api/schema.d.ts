@@ -567,7 +567,8 @@ export interface components {
             fold_version: number;
             /**
              * Format: int64
-             * @description Records between `next_offset` and the end of the log; null while that is unknown.
+             * @description Records between `next_offset` and the end of the log; null while that is unknown, so also once `reported` is more than
+             *     10 s ago.
              * @example 16
              */
             lag: number | null;
@@ -605,7 +606,7 @@ export interface components {
             /**
              * Format: int64
              * @description Records before `next_offset` of which nobody knows what became: always 0. Null while the partition's owner is of a
-             *     version that does not count.
+             *     version that does not count, and once `reported` is more than 10 s ago.
              * @example 0
              */
             unaccounted: number | null;
@@ -836,7 +837,7 @@ export interface components {
         SeriesItem: components["schemas"]["ByMetric_MetricValues"] & {
             /**
              * @description Share of each window in which the sensors were known to be up, 0 to 1; the mean over the sensors of the series. One
-             *     that nobody registered counts from its first to its last sign of life.
+             *     that nobody registered counts for an hour from each of its signs of life on.
              * @example [
              *       1,
              *       1,

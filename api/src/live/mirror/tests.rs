@@ -75,7 +75,11 @@ fn announcements_follow_one_another_and_a_hole_is_seen() {
         mirror.apply(0, &frame("1-1", 1, 5, vec![]), now),
         Applied::Gap
     );
-    mirror.replace(0, image("1-1", 4, 10, &[write("a", 0, Some(1), 9)]));
+    mirror.replace(
+        0,
+        image("1-1", 4, 10, &[write("a", 0, Some(1), 9)]),
+        Micros(0),
+    );
     assert_eq!(
         mirror.apply(0, &frame("1-1", 4, 10, vec![]), now),
         Applied::Known
@@ -107,13 +111,17 @@ fn announcements_follow_one_another_and_a_hole_is_seen() {
 fn a_pane_that_left_the_live_view_is_gone_and_said_to_be() {
     let mirror = Mirror::default();
     let now = Micros(3_000_000);
-    mirror.replace(0, image("1-1", 1, 10, &[write("a", 0, Some(1), 9)]));
+    mirror.replace(
+        0,
+        image("1-1", 1, 10, &[write("a", 0, Some(1), 9)]),
+        Micros(0),
+    );
     let (version, _) = mirror.version();
     mirror.apply(0, &frame("1-1", 2, 20, vec![write("a", 0, None, 0)]), now);
     assert!(mirror.panes(&EVER, |_| true).panes.is_empty());
     let since = mirror.panes_since(version, &EVER, |_| true).unwrap();
     assert_eq!(entered(&since), HashMap::from([((0, "a"), None)]));
-    mirror.replace(0, image("1-2", 1, 20, &[]));
+    mirror.replace(0, image("1-2", 1, 20, &[]), Micros(0));
     let lost = mirror.panes_since(since.version, &EVER, |_| true);
     assert!(lost.is_none(), "what was read anew has no history");
 }
@@ -130,6 +138,7 @@ fn a_reader_learns_what_changed_and_no_more() {
             10,
             &[write("a", 0, Some(1), 9), write("b", 0, Some(1), 9)],
         ),
+        Micros(0),
     );
     let (version, gaps) = mirror.version();
     mirror.apply(
@@ -177,12 +186,12 @@ fn it_is_stale_until_every_partition_was_read_and_while_redis_is_away() {
     assert!(!stale(), "there is nothing to know yet");
     mirror.expect(BTreeSet::from([0, 1]));
     assert!(stale());
-    mirror.replace(0, image("1-1", 1, 10, &[]));
-    mirror.replace(1, image("1-1", 1, 10, &[]));
+    mirror.replace(0, image("1-1", 1, 10, &[]), Micros(0));
+    mirror.replace(1, image("1-1", 1, 10, &[]), Micros(0));
     assert!(!stale());
     mirror.set_missing(1);
     assert!(stale());
-    mirror.replace(1, image("2-1", 1, 10, &[]));
+    mirror.replace(1, image("2-1", 1, 10, &[]), Micros(0));
     mirror.set_connected(false);
     assert!(stale());
 }
@@ -191,8 +200,36 @@ fn it_is_stale_until_every_partition_was_read_and_while_redis_is_away() {
 fn lag_is_how_late_the_newest_record_was_shown_until_nothing_comes_any_more() {
     let mirror = Mirror::default();
     assert_eq!(mirror.status(Micros(0)).lag_ms, None);
-    mirror.replace(0, image("1-1", 1, 10, &[]));
+    mirror.replace(0, image("1-1", 1, 10, &[]), Micros(0));
     mirror.apply(0, &frame("1-1", 2, 12, vec![]), Micros(1_250_000));
     assert_eq!(mirror.status(Micros(9_000_000)).lag_ms, Some(250));
     assert_eq!(mirror.status(Micros(61_000_000)).lag_ms, Some(60_000));
+}
+
+#[test]
+fn who_comes_back_learns_whether_something_final_was_revised_meanwhile() {
+    let mirror = Mirror::default();
+    let hour = Micros(7_200_000_000);
+    let its_hour = hour..hour + HOUR;
+    let the_next = hour + HOUR..hour + HOUR * 2;
+    let revised = |instant, range| mirror.is_revised_since_instant(Micros(instant), range);
+    assert!(revised(i64::MAX, &its_hour), "nothing was ever read");
+    mirror.set_connected(true);
+    mirror.replace(0, image("1-1", 1, 10, &[]), Micros(100));
+    assert!(revised(99, &its_hour), "it was not there by then");
+    assert!(!revised(100, &its_hour));
+    let late = FrameWrite {
+        map: LiveMap::Revised.as_str().to_owned(),
+        ..write("a", hour.0 + 10_000_000, None, 0)
+    };
+    mirror.apply(0, &frame("1-1", 2, 12, vec![late]), Micros(200));
+    assert!(revised(200, &its_hour));
+    assert!(!revised(201, &its_hour));
+    assert!(!revised(100, &the_next));
+    mirror.set_connected(false);
+    assert!(revised(201, &its_hour), "whatever was said is not heard");
+    mirror.set_connected(true);
+    mirror.replace(0, image("1-2", 1, 12, &[]), Micros(300));
+    assert!(revised(299, &the_next), "announcements were lost");
+    assert!(!revised(300, &its_hour));
 }

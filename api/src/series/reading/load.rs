@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use domain::coverage::{HOUR, rhythm};
+use domain::coverage::HOUR;
 use domain::time::{Micros, Span};
 
 use super::{OpenPane, Reading};
@@ -44,10 +44,9 @@ impl Reading {
         let is_final = hours::final_hours(&reading.question, moment, &reading.range);
         reading.load_final(app, filter, moment, &is_final).await?;
         reading.load_open(app, filter, is_final.end, live).await?;
-        // What is usual shows before a window, and a silence may end after it.
-        let from = reading.range.start - rhythm::LONGEST - rhythm::LOOK_BACK;
-        let until = (reading.range.end + rhythm::LONGEST).min(moment.now + HOUR);
-        let up = app.store.uptime(from..until, filter.sensors).await;
+        let hours = reading.touched_by();
+        let until = hours.end.min(moment.now + HOUR);
+        let up = app.store.uptime(hours.start..until, filter.sensors).await;
         for row in up.map_err(|cause| refused(&cause))? {
             if reading.question.has_sensor(&row.sensor) {
                 reading.put_hour(&row.sensor, row.hour, &row.bits);

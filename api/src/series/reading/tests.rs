@@ -1,6 +1,6 @@
 //! A reading that is kept stays equal to one that is made anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use domain::live::{SensorValue, UpHour};
 use domain::pane::PANE;
@@ -87,8 +87,8 @@ fn coverage_that_the_live_view_has_taken_back_is_not_kept() {
     let hour = Span::from_secs(3600);
     let grid = Grid::over(Micros(0)..Micros(0) + hour * 2, hour, hour);
     let expected = Expected {
-        always: 1,
-        within: Vec::new(),
+        always: HashSet::from([DeviceId::from("s0")]),
+        ..Expected::default()
     };
     let mut up = |sensors: Sensors| {
         reading.take_in_uptime(&sensors);
