@@ -85,7 +85,7 @@ impl DeliveryContext {
         self.salvage().get_or_insert_default();
     }
 
-    /// Takes what was not delivered since [`Self::leave`], in the order in which it was given back.
+    /// Takes what was not delivered since [`Self::leave`].
     pub(crate) fn salvaged(&self) -> Vec<Salvaged> {
         mem::take(self.salvage().get_or_insert_default())
     }

@@ -7,6 +7,7 @@
 
 use std::fmt::{self, Write as _};
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub(crate) struct Batch {
 /// Why a batch was not taken as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendError {
-    /// librdkafka has no room. The rest of the batch can be sent again later.
+    /// librdkafka has no room, or is being replaced. The rest of the batch can be sent again later.
     QueueFull,
     /// Kafka does not take such a record. Its connection was told.
     Refused,
@@ -84,6 +85,8 @@ type Client = ThreadedProducer<DeliveryContext>;
 pub(crate) struct Producer {
     /// Written only by [`Self::renew`], so that no record goes to a client that was left.
     client: RwLock<Client>,
+    /// The records of a client that was left have not gone out again yet: nothing may overtake them.
+    is_renewing: AtomicBool,
     settings: ClientConfig,
     kafka: KafkaArgs,
     metrics: Arc<Metrics>,
@@ -148,6 +151,7 @@ impl Producer {
         let failed = CancellationToken::new();
         Ok(Self {
             client: RwLock::new(connect(&settings, &metrics, &failed)?),
+            is_renewing: AtomicBool::new(false),
             settings,
             kafka: kafka.clone(),
             metrics,
@@ -194,6 +198,9 @@ impl Producer {
             return tray.take(batch);
         }
         let client = self.client();
+        if self.is_renewing.load(Ordering::Acquire) {
+            return Err(SendError::QueueFull);
+        }
         while let Some(record) = batch.reversed.last() {
             let is_last = batch.reversed.len() == 1;
             let headers = if is_last {
@@ -259,19 +266,24 @@ impl Producer {
     /// Leaves the client for a new one, which takes over what the old one has not delivered; blocks.
     ///
     /// Kafka may have some of these records although it did not say so: they come twice, like any publish that is sent
-    /// again, and are counted once. The publishes meanwhile may overtake them, which no fold minds.
+    /// again, and are counted once. The publishes meanwhile wait, so that each device keeps its order.
     pub(crate) fn renew(&self) -> anyhow::Result<()> {
         let next = connect(&self.settings, &self.metrics, &self.failed)?;
         let left = {
             let mut client = self.client.write().expect("no holder of this lock panics");
+            self.is_renewing.store(true, Ordering::Release);
             mem::replace(&mut *client, next)
         };
         left.context().leave();
         left.purge(PurgeConfig::default().queue().inflight());
         let emptied = left.flush(SALVAGE_TIMEOUT);
-        for salvaged in left.context().salvaged() {
+        let mut salvaged = left.context().salvaged();
+        // What was on its way and what waited is given back by two threads of the client, in no order among them.
+        salvaged.sort_by_key(|(_, slot)| slot.number());
+        for salvaged in salvaged {
             self.send_again(salvaged);
         }
+        self.is_renewing.store(false, Ordering::Release);
         emptied.context("the client that was left did not give all of its records back")
     }
 
@@ -337,3 +349,7 @@ impl fmt::Debug for Producer {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "producer_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
@@ -16,12 +16,17 @@ use crate::signal::{Flag, Signal};
 /// Set in [`Slot::state`] when somebody waits for this slot; the rest counts records.
 const WATCHED: u32 = 1 << 31;
 
+/// Counts the publishes of the process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// One publish: how many of its records Kafka has not confirmed.
 ///
 /// It is the opaque value of each of those records, so librdkafka brings it back with every delivery report.
 #[derive(Debug)]
 pub(crate) struct Slot {
     state: AtomicU32,
+    /// Of two publishes of one connection, the later has the higher one.
+    number: u64,
     cost: u32,
     signal: Arc<Signal>,
 }
@@ -35,9 +40,15 @@ impl Slot {
             .expect("a message of a quarter of a megabyte has fewer records than that");
         Self {
             state: AtomicU32::new(records),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             cost,
             signal,
         }
+    }
+
+    /// Where the publish stands among all others.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Kafka has one more of its records.
