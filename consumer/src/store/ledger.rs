@@ -294,10 +294,15 @@ impl Logged {
     /// Where the piece begins; for one that cannot be read, nowhere.
     fn starts_at(&self) -> Option<i64> {
         match self.kind {
-            Kind::Skip => Some(i64::from_be_bytes(*self.blob.first_chunk()?)),
+            Kind::Skip => skip_from(&self.blob),
             _ => Delta::starts_at(&self.blob),
         }
     }
+}
+
+/// The first of the records that a piece of kind `skip` leads over.
+pub(crate) fn skip_from(blob: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(*blob.first_chunk()?))
 }
 
 /// The newest snapshot, if there is one, and then the deltas.
