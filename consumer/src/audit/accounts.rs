@@ -108,17 +108,22 @@ impl Counted {
 
     /// A record was folded.
     pub(super) fn folded(&mut self, outcome: Outcome, canary: Option<(Canary, Micros)>) {
-        if let Some((canary, at)) = &canary
-            && !self.first.contains_key(&canary.gateway)
-        {
-            self.first.insert(canary.gateway.clone(), *at);
-        }
+        self.meet(canary.as_ref());
         self.conservation.folded(outcome, canary);
     }
 
     /// A record is in quarantine.
-    pub(super) fn quarantined(&mut self) {
-        self.conservation.quarantined();
+    pub(super) fn quarantined(&mut self, canary: Option<(Canary, Micros)>) {
+        self.meet(canary.as_ref());
+        self.conservation.quarantined(canary);
+    }
+
+    fn meet(&mut self, canary: Option<&(Canary, Micros)>) {
+        if let Some((canary, at)) = canary
+            && !self.first.contains_key(&canary.gateway)
+        {
+            self.first.insert(canary.gateway.clone(), *at);
+        }
     }
 
     /// A record was left out by a person.
@@ -274,7 +279,7 @@ mod tests {
     fn each_count_is_compared() {
         let mut counted = Counted::new(0);
         counted.folded(Outcome::Applied, None);
-        counted.quarantined();
+        counted.quarantined(None);
         counted.skipped();
         let accounts = Accounts {
             began: 0,

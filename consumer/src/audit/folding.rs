@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use domain::fold::Rows;
+use domain::rejection::Reason;
 use domain::time::Micros;
 use rdkafka::message::Message;
 use sqlx::PgConnection;
@@ -22,7 +23,7 @@ use super::store::{RowStore, Write};
 use super::{Audit, AuditError};
 use crate::engine::member::polled;
 use crate::engine::owner::quarantine;
-use crate::engine::poison::Poison;
+use crate::engine::poison::{Poison, canary_of};
 use crate::store::checkpoint::RowStatement;
 
 /// Rows are taken out of the fold after so many records: often enough that they need little memory, and so rarely that rows which
@@ -184,11 +185,13 @@ impl<'a, F: Audited> Folding<'a, F> {
                 }
             },
         };
+        let value = message.payload().unwrap_or_default();
+        let canary = (rejection.reason == Reason::Poison).then(|| canary_of::<F>(value));
         let dead = quarantine(polled(&message), rejection);
         drop(message);
         self.quarantine
             .push(Write::Put(quarantined(self.report.partition, &dead)));
-        self.counted.quarantined();
+        self.counted.quarantined(canary.flatten());
         self.passed();
         Ok(Ok(()))
     }

@@ -1,10 +1,13 @@
 //! A fold that panics, on real servers: what it panicked on ends in quarantine, the partition goes on, and the audit leaves out the
 //! same. The movement fold does not panic, so a fold around it does.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use chassis::admin::Health;
+use chassis::clock::Clock;
 use clap::Parser;
+use domain::canary::Canary;
 use domain::envelope;
 use domain::event::{Body, Event, Position, TimeSource};
 use domain::event_key::EventKey;
@@ -12,10 +15,12 @@ use domain::fold::{Fold, Outcome, RestoreError, Rows};
 use domain::live::{LiveMap, LiveWrite};
 use domain::movement::{MovementConfig, MovementFold, MovementRows};
 use domain::rejection::Rejection;
-use domain::time::Micros;
+use domain::time::{Micros, Span};
 use domain::topic::SENSOR_MOVEMENTS;
-use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use sqlx::{AssertSqlSafe, PgPool};
 use stack::{Scratch, Topic};
 use tokio_util::sync::CancellationToken;
@@ -26,10 +31,11 @@ use super::live::Gone;
 use super::rows::{Audited, ReadRows};
 use super::scene::Scene;
 use super::store::Write;
-use super::{Audit, Options, PartitionReport, Progress};
+use super::{Audit, DifferenceKind, Options, PartitionReport, Progress};
 use crate::{Config, Role};
 
-const START: i64 = 1_790_000_000_000_000;
+/// Two hours ago and more: canaries that are older than a week are forgotten.
+static START: LazyLock<Micros> = LazyLock::new(|| Clock::System.now() - Span::from_secs(8_000));
 /// Panics when it is read.
 const UNREADABLE: &[u8] = b"a bomb that goes off while it is decoded";
 /// A traveler who makes the fold panic half way.
@@ -60,6 +66,10 @@ impl Fold for Fragile {
 
     fn received_at(record: &Event) -> Option<Micros> {
         MovementFold::received_at(record)
+    }
+
+    fn canary(record: &Event) -> Option<(Canary, Micros)> {
+        MovementFold::canary(record)
     }
 
     fn new(config: &MovementConfig) -> Self {
@@ -224,12 +234,23 @@ impl Corner {
         self.produce(&envelope::encode(event(second, Body::Position(position))));
     }
 
-    fn tick(&self, second: i64) {
-        let tick = Event {
-            device: "".into(),
-            ..event(second, Body::Tick)
-        };
+    fn tick(&self, sequence: u64, second: i64) {
+        let gateway = "g".into();
+        let tick = Canary { gateway, sequence }.tick(instant(second));
         self.produce(&envelope::encode(tick));
+    }
+
+    /// Removes the records before `offset`, as retention does.
+    async fn truncate(&self, offset: i64) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.scratch.kafka);
+        let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets
+            .add_partition_offset(&self.topic(), 0, Offset::Offset(offset))
+            .unwrap();
+        let deleted = admin.delete_records(&offsets, &AdminOptions::new());
+        deleted.await.unwrap();
     }
 
     /// Consumes with the fragile fold until the ledger is at `end`.
@@ -285,12 +306,17 @@ impl Corner {
         let plan = audit.plan::<Fragile>().await.unwrap();
         let config = options.movement.fold();
         let mut report = audit.check::<Fragile>(plan, config).await.unwrap();
+        audit.assert_unheld().await.unwrap();
         report.partitions.remove(0)
     }
 }
 
+fn instant(second: i64) -> Micros {
+    *START + Span::from_secs(second)
+}
+
 fn event(second: i64, body: Body) -> Event {
-    let at = Micros(START + second * 1_000_000);
+    let at = instant(second);
     Event {
         device: "s".into(),
         event_time: at,
@@ -307,6 +333,8 @@ const LETTERS: &str =
     where topic = $1 order by record_offset";
 const LATE: &str =
     "select concat_ws(' ', traveler_id, amended) from late_event where $1 <> '' order by event_at";
+const CANARIES: &str =
+    "select concat_ws(' ', gateway, sequence, gaps, repeats) from canary where topic = $1";
 const COUNTS: &str = "select concat_ws(' ', applied, late, marker, dead_letter, accounted_offset) from ledger where topic = $1";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,21 +342,23 @@ async fn what_makes_a_fold_panic_is_quarantined_with_its_place_and_the_partition
     let corner = Corner::new().await;
     corner.seen("anna", 0);
     corner.seen("anna", 7_200);
-    corner.tick(7_210);
+    corner.tick(1, 7_210);
     corner.seen(LATE_BOMB, 10);
     corner.seen("ben", 20);
-    corner.tick(7_230);
+    corner.tick(2, 7_230);
     corner.seen(BOMB, 7_231);
     corner.produce(UNREADABLE);
     corner.seen("ben", 40);
-    corner.tick(7_250);
+    corner.tick(3, 7_250);
     corner.seen("anna", 7_260);
-    corner.tick(7_300);
+    corner.tick(4, 7_300);
     corner.consume(12).await;
     let topic = corner.topic();
     let expected = [5, 6, 7].map(|offset| format!("{topic} 0 {offset} poison"));
     assert_eq!(corner.rows(LETTERS).await, expected);
     assert_eq!(corner.rows(COUNTS).await, ["3 3 3 3 12"]);
+    // The tick that is poison arrived all the same: no canary is missing.
+    assert_eq!(corner.rows(CANARIES).await, ["g 4 0 0"]);
     // What waited beside the bomb is kept, and what came late after it is amended.
     let late = ["late bomb f", "ben f", "ben t"];
     assert_eq!(corner.rows(LATE).await, late);
@@ -355,4 +385,79 @@ async fn what_makes_a_fold_panic_is_quarantined_with_its_place_and_the_partition
             .await;
     }
     assert!(corner.audit().await.is_equal());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_are_recomputed_and_what_a_person_left_out_is_left_out() {
+    let corner = Corner::new().await;
+    (0..30).for_each(|n| corner.seen("anna", n));
+    corner.consume(30).await;
+    (30..60).for_each(|n| corner.seen("ben", n));
+    corner.producer.flush(Duration::from_secs(10)).unwrap();
+    corner
+        .run("select skip_to(topic, 0, 50) from ledger where next_offset = 30")
+        .await;
+    corner.consume(60).await;
+    let check = async || {
+        let report = corner.audit().await;
+        assert!(report.is_equal(), "{report:#?}");
+        assert_eq!((report.skipped, report.records), (20, 40));
+        assert_eq!((report.is_whole, report.notes.len()), (true, 0));
+    };
+    check().await;
+    // A late event that is amended brings a snapshot, which replaces what was logged before.
+    corner.seen("anna", 7_200);
+    corner.seen("anna", 100);
+    corner.tick(1, 7_230);
+    corner.consume(63).await;
+    let pieces = "select distinct kind from state_log where topic = $1 order by kind";
+    assert_eq!(corner.rows(pieces).await, ["skip", "snapshot"]);
+    let report = corner.audit().await;
+    assert!(report.is_equal() && report.skipped == 20, "{report:#?}");
+
+    let shift = "update ledger set applied = applied - 1, duplicate = duplicate + 1";
+    corner.run(shift).await;
+    let report = corner.audit().await;
+    let found = report.first_difference.unwrap();
+    let names: Vec<&str> = found.fields.iter().map(|field| field.name).collect();
+    assert_eq!(
+        (found.table, names),
+        ("ledger", vec!["applied", "duplicate"])
+    );
+    corner
+        .run("update ledger set applied = applied + 1, duplicate = duplicate - 1")
+        .await;
+    let ghost = "insert into canary select topic, partition, 'ghost', 7, now(), 0, 0 from ledger";
+    corner.run(ghost).await;
+    let found = corner.audit().await.first_difference.unwrap();
+    assert_eq!((found.table, found.kind), ("canary", DifferenceKind::Extra));
+    corner
+        .run("delete from canary where gateway = 'ghost'")
+        .await;
+
+    // As an earlier build did with the first snapshot.
+    corner
+        .run("delete from state_log where kind = 'skip'")
+        .await;
+    let report = corner.audit().await;
+    assert!(!report.is_equal());
+    let told = "20 records were left out with skip_to by an earlier build";
+    assert!(report.notes[0].starts_with(told), "{report:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_without_its_beginning_is_amended_without_holding_on_to_tables_by_day() {
+    let corner = Corner::new().await;
+    (0..30).for_each(|n| corner.seen("anna", n));
+    corner.seen("anna", 7_200);
+    corner.tick(1, 7_210);
+    corner.consume(32).await;
+    corner.truncate(20).await;
+    corner.seen("ben", 60);
+    corner.tick(2, 7_230);
+    corner.consume(34).await;
+    let report = corner.audit().await;
+    assert!(report.is_equal() && !report.is_whole, "{report:#?}");
+    let told = "the counts of the ledger and the canaries are not compared: they begin at offset 0, and the folding at ";
+    assert!(report.notes[0].starts_with(told), "{report:#?}");
 }

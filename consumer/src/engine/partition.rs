@@ -18,7 +18,7 @@ use domain::time::Micros;
 use super::conservation::Conservation;
 use super::delta::Delta;
 use super::job::{Checkpoint, DeadRecord, Flush, LedgerEntry, LogWrite};
-use super::poison::{Poison, guarded};
+use super::poison::{Poison, canary_of, guarded};
 use super::shown::{Shown, Standpoint};
 
 /// A snapshot is due when the deltas since the last one are larger than it, and larger than this.
@@ -175,7 +175,8 @@ impl<F: Fold> Partition<F> {
         };
         let reason = rejection.reason;
         self.dead.push(quarantine(rejection));
-        self.conservation.quarantined();
+        let canary = (reason == Reason::Poison).then(|| canary_of::<F>(value));
+        self.conservation.quarantined(canary.flatten());
         self.delta.push(None);
         self.next += 1;
         Folded::Quarantined(reason)

@@ -4,7 +4,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use domain::canary::Canary;
+use domain::fold::Fold;
 use domain::rejection::{Reason, Rejection};
+use domain::time::Micros;
 
 /// What the fold panicked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,11 @@ impl Poison {
 /// The text of its panic.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| panic_text(panic.as_ref()))
+}
+
+/// The canary that poison carries, if it can be read: it arrived, so it is not missing.
+pub(crate) fn canary_of<F: Fold>(value: &[u8]) -> Option<(Canary, Micros)> {
+    guarded(|| F::canary(&F::decode(value).ok()?)).ok()?
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
