@@ -91,8 +91,9 @@ impl Reader {
     /// # Errors
     /// When Kafka does not answer.
     pub fn heads(&self) -> anyhow::Result<Heads> {
-        let client = self.client("chaos-look")?;
         patiently(|| {
+            // Anew each time: a client that was there while Kafka was away may never find it again.
+            let client = self.client("chaos-look")?;
             Ok(Heads {
                 movements: heads_of(&client, SENSOR_MOVEMENTS)?,
                 dead_letters: heads_of(&client, DEAD_LETTERS)?,
@@ -105,12 +106,15 @@ impl Reader {
     /// # Errors
     /// When Kafka does not answer.
     pub fn committed(&self, group: &str, heads: &Offsets, topic: &str) -> anyhow::Result<Offsets> {
-        let client = self.client(group)?;
         let mut wanted = TopicPartitionList::new();
         for partition in heads.keys() {
             wanted.add_partition(topic, *partition);
         }
-        let committed = patiently(|| Ok(client.committed_offsets(wanted.clone(), REQUEST)?))?;
+        let ask = || {
+            let client = self.client(group)?;
+            Ok(client.committed_offsets(wanted.clone(), REQUEST)?)
+        };
+        let committed = patiently(ask)?;
         let offset = |partition: &i32| {
             let found = committed.find_partition(topic, *partition)?;
             let offset = found.offset().to_raw().filter(|offset| *offset >= 0)?;

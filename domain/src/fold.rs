@@ -138,6 +138,10 @@ pub trait Fold: Sized + Send + 'static {
         offset: i64,
     ) -> Option<<Self::Rows as Rows>::Want>;
 
+    /// Gives up what waits for [`Fold::amend`], which panics on it: nothing is due any more. It changes no answer then; rows say
+    /// what of it is kept. A fold whose [`Fold::is_due`] is ever true has to.
+    fn give_up(&mut self) {}
+
     /// Rows that changed since the last call.
     fn drain_rows(&mut self) -> Self::Rows;
 

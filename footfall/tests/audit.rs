@@ -86,11 +86,14 @@ async fn what_was_folded_is_equal_and_what_was_tampered_with_is_named() {
     assert!(counts("postgres", "log_values") > 1_000, "{report:#}");
     assert!(counts("redis", "log_values") > 100, "{report:#}");
     let letters = &report["folds"][1]["partitions"][0];
-    assert_eq!(letters["postgres"]["log_values"], 1);
+    // The letter, and the counts in the ledger.
+    assert_eq!(letters["postgres"]["log_values"], 2);
     consumer.stop().await;
     check_equal(&site);
     tampered_rows(&site).await;
+    tampered_accounts(&site).await;
     tampered_live_view(&site).await;
+    tampered_final_pane(&site).await;
     check_equal(&site);
     unreachable(&site);
 }
@@ -150,6 +153,91 @@ async fn tampered_rows(site: &Site) {
         .await
         .unwrap();
     check_equal(site);
+}
+
+async fn tampered_accounts(site: &Site) {
+    let of_partition = "where partition = 1 and topic like '%sensor-movements'";
+    let shift = async |by: &str| {
+        let sql = format!(
+            "update ledger set applied = applied - {by}, duplicate = duplicate + {by} {of_partition}"
+        );
+        site.tamper(&sql).await;
+    };
+    shift("1").await;
+    let found = difference(site);
+    assert_eq!(
+        (&found["table"], &found["kind"], &found["store"]),
+        (&"ledger".into(), &"changed".into(), &"Postgres".into())
+    );
+    let names: Vec<&Value> = found["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| &field["name"])
+        .collect();
+    assert_eq!(names, ["applied", "duplicate"]);
+    shift("-1").await;
+    site.tamper(&format!(
+        "insert into canary select topic, partition, 'ghost', 7, now(), 0, 0 from ledger {of_partition}"
+    ))
+    .await;
+    let found = difference(site);
+    assert_eq!(
+        (&found["table"], &found["kind"]),
+        (&"canary".into(), &"extra".into())
+    );
+    site.tamper("delete from canary where gateway = 'ghost'")
+        .await;
+}
+
+/// A pane that the fold let go of, which readers would take from Redis because its offset is not lower than that of its row.
+async fn tampered_final_pane(site: &Site) {
+    let first = "select sensor, traveler_type, (extract(epoch from start_at) * 1000000)::bigint, changed_offset, present
+        from pane order by start_at, sensor limit 1";
+    let (sensor, traveler_type, start, changed_offset, present): (String, String, i64, i64, i32) =
+        sqlx::query_as(first).fetch_one(&site.pool).await.unwrap();
+    let mut redis = site.redis().await;
+    let partition = domain::topic::partition_of(&sensor, PARTITIONS);
+    let keys = LiveKeys::new(&site.topic(SENSOR_MOVEMENTS), partition);
+    let mut get = redis::cmd("HGET");
+    get.arg(keys.header()).arg("gen");
+    let generation: String = get.query_async(&mut redis).await.unwrap();
+    let map = keys.map(&generation, LiveMap::Panes);
+    let field = domain::live::pane_field(&domain::pane::PaneKey {
+        sensor: sensor.as_str().into(),
+        traveler_type: traveler_type.as_str().into(),
+        start: Micros(start),
+    });
+    let mut show = async |changed_offset: i64| {
+        let value = domain::live::PaneValue {
+            present: u32::try_from(present).unwrap() + 1,
+            changed_offset,
+            ..domain::live::PaneValue::default()
+        };
+        let mut set = redis::cmd("HSET");
+        set.arg(&map).arg(&field);
+        set.arg(prost::Message::encode_to_vec(&value));
+        let _: i64 = set.query_async(&mut redis).await.unwrap();
+    };
+    show(changed_offset - 1).await;
+    check_equal(site);
+    for offset in [changed_offset, changed_offset + 1] {
+        show(offset).await;
+        let found = difference(site);
+        assert_eq!(
+            (&found["store"], &found["table"], &found["kind"]),
+            (&"Redis".into(), &"panes".into(), &"changed".into())
+        );
+        let fields = found["fields"].as_array().unwrap();
+        assert!(fields.iter().any(|field| field["name"] == "present"));
+    }
+    let mut remove = redis::cmd("HDEL");
+    let _: i64 = remove
+        .arg(&map)
+        .arg(&field)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
 }
 
 async fn tampered_live_view(site: &Site) {
@@ -259,6 +347,11 @@ async fn a_log_whose_beginning_is_gone_is_compared_from_a_saved_state_on() {
         assert!(count("log_values") > Some(10), "{report:#}");
         assert!(count("not_compared") > Some(0), "{report:#}");
     }
+    let told = text(&site.call(&["audit"]));
+    assert!(
+        told.contains("the counts of the ledger and the canaries are not compared: they begin at offset 0, and the folding at "),
+        "{told}"
+    );
     consumer.stop().await;
     site.tamper("update pane set entered = entered + 1 where (start_at, sensor) = (select start_at, sensor from pane order by 1 desc, 2 limit 1)").await;
     assert_eq!(difference(&site)["fields"][0]["name"], "entered");
@@ -271,6 +364,81 @@ async fn a_log_whose_beginning_is_gone_is_compared_from_a_saved_state_on() {
     let problems = report["folds"][0]["partitions"][1]["problems"].to_string();
     assert!(
         problems.contains("retention took records that nobody has folded"),
+        "{report:#}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_a_person_left_out_are_left_out_and_said_so() {
+    let site = Site::new().await;
+    let consumer = site.consume();
+    site.crowd(0, 500);
+    site.settled().await;
+    consumer.stop().await;
+    // Kafka still has them all.
+    site.crowd(500, 1_000);
+    site.flush();
+    let partition = domain::topic::partition_of("s1", PARTITIONS);
+    let of_partition = format!("partition = {partition} and topic like '%sensor-movements'");
+    site.tamper(&format!(
+        "select skip_to(topic, partition, next_offset + 40) from ledger where {of_partition}"
+    ))
+    .await;
+    let consumer = site.consume();
+    site.settled().await;
+    let at = usize::try_from(partition).unwrap();
+    let check = || {
+        let report = check_equal(&site);
+        let partition = &report["folds"][0]["partitions"][at];
+        assert_eq!(partition["skipped"], 40, "{report:#}");
+        assert_eq!(partition["is_whole"], true);
+        assert_eq!(partition["notes"].as_array().unwrap().len(), 0);
+    };
+    check();
+    let told = text(&site.call(&["audit"]));
+    let words = format!(
+        "movement {partition}: 40 records were left out because a person did, with skip_to"
+    );
+    assert!(told.contains(&words), "{told}");
+    // A late event that is amended brings a snapshot, which replaces what was logged before.
+    site.tick(Micros(START + 2_000_000_000));
+    site.publish(site::position(
+        "s1",
+        "t1",
+        Micros(START + 900_000_000),
+        9_000,
+    ));
+    site.publish(site::position(
+        "s1",
+        "t1",
+        Micros(START + 4_900_000_000),
+        9_001,
+    ));
+    site.publish(site::position(
+        "s1",
+        "t1",
+        Micros(START + 901_000_000),
+        9_002,
+    ));
+    site.tick(Micros(START + 4_910_000_000));
+    site.settled().await;
+    let count =
+        format!("select count(*) from state_log where kind = 'snapshot' and {of_partition}");
+    let snapshots: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
+        .fetch_one(&site.pool)
+        .await
+        .unwrap();
+    assert!(snapshots > 0, "nothing replaced the skip");
+    check();
+    consumer.stop().await;
+    // An earlier build let go of where it was.
+    site.tamper("delete from state_log where kind = 'skip'")
+        .await;
+    let (status, report) = audit(&site);
+    assert_eq!(status, Some(1));
+    let notes = report["folds"][0]["partitions"][at]["notes"].to_string();
+    assert!(
+        notes.contains("40 records were left out with skip_to by an earlier build"),
         "{report:#}"
     );
 }

@@ -100,6 +100,22 @@ impl Table {
         )
     }
 
+    /// The statement that reads the row whose key is its parameters. For tables without a column `topic`.
+    pub(crate) fn select_one(&self) -> String {
+        let columns: Vec<&str> = self.columns().map(|(name, _)| *name).collect();
+        let names = self.key.iter().map(|(name, _)| name);
+        let wanted: Vec<String> = (1..)
+            .zip(names)
+            .map(|(at, name)| format!("{name} = ${at}"))
+            .collect();
+        format!(
+            "select {} from {} where {}",
+            columns.join(", "),
+            self.name,
+            wanted.join(" and ")
+        )
+    }
+
     /// The partition that a row comes from, of so many.
     pub(crate) fn partition(&self, row: &Row, partitions: i32) -> Option<i32> {
         match self.owner {
@@ -313,5 +329,9 @@ mod tests {
             "select at, name, id, n from t order by at, name collate \"C\", id"
         );
         assert_eq!(TABLE.partition(&row(0, "ent-1", b""), 6), Some(2));
+        assert_eq!(
+            TABLE.select_one(),
+            "select at, name, id, n from t where at = $1 and name = $2 and id = $3"
+        );
     }
 }

@@ -6,9 +6,12 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _, query};
 
+use super::accounts::Account;
 use super::cell::{Cell, Kind, Row, Table};
 use super::replay::Replayed;
-use super::report::{Difference, DifferenceKind, Digest, PartitionReport, Side, differing};
+use super::report::{
+    Difference, DifferenceKind, Digest, FieldValues, PartitionReport, Side, differing,
+};
 use super::rows::{Audited, DEAD_LETTER};
 use super::store::Rows;
 use super::{Audit, AuditError};
@@ -185,7 +188,7 @@ impl Walk {
         let cells = |row: Option<&Row>| row.map_or(Vec::new(), |row| row.0.clone());
         let (log, stored) = (cells(log), cells(stored));
         let (in_key, keys) = (table.key.len(), if log.is_empty() { &stored } else { &log });
-        let named = |cells: &[Cell]| -> Vec<(&'static str, Option<String>)> {
+        let named = |cells: &[Cell]| -> FieldValues {
             let fields = table.fields.iter().zip(cells.iter().skip(in_key));
             fields
                 .map(|((name, _), cell)| (*name, cell.shown()))
@@ -205,7 +208,39 @@ impl Walk {
         });
     }
 
+    /// A row of the accounts.
+    fn meet_account(&mut self, account: &Account) {
+        let Account {
+            table,
+            key,
+            log,
+            stored,
+        } = account;
+        for (digest, fields) in [(&mut self.log, log), (&mut self.stored, stored)] {
+            if !fields.is_empty() {
+                digest.add(table, format!("{key:?} {fields:?}").as_bytes());
+            }
+        }
+        let (count, kind) = match (log.is_empty(), stored.is_empty()) {
+            _ if log == stored => return,
+            (false, false) => (&mut self.side.changed, DifferenceKind::Changed),
+            (_, true) => (&mut self.side.missing, DifferenceKind::Missing),
+            (true, _) => (&mut self.side.extra, DifferenceKind::Extra),
+        };
+        *count += 1;
+        self.first.get_or_insert_with(|| Difference {
+            store: "Postgres",
+            table,
+            key: vec![key.clone()],
+            kind,
+            fields: differing(log, stored),
+        });
+    }
+
     fn end(mut self, replayed: Replayed) -> PartitionReport {
+        for account in &replayed.accounts {
+            self.meet_account(account);
+        }
         (self.side.log_digest, self.side.store_digest) = (self.log.text(), self.stored.text());
         (self.side.log_values, self.side.store_values) = (self.log.values, self.stored.values);
         let mut report = replayed.report;
@@ -216,7 +251,7 @@ impl Walk {
 }
 
 /// A row as the audit compares it.
-fn read(table: &Table, row: &PgRow) -> sqlx::Result<Row> {
+pub(super) fn read(table: &Table, row: &PgRow) -> sqlx::Result<Row> {
     let cell = |(at, (_, kind)): (usize, &(&str, Kind))| {
         Ok(match kind {
             Kind::Integer => Cell::Int(row.try_get::<i32, _>(at)?.into()),

@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, cmd};
 
 use super::cell::hex;
-use super::report::{Difference, DifferenceKind, Digest, Side, differing};
+use super::report::{Difference, DifferenceKind, Digest, FieldValues, Side, differing};
 
 /// Values by map and field.
 pub(crate) type Values = BTreeMap<(LiveMap, Vec<u8>), Vec<u8>>;
@@ -76,64 +76,97 @@ pub(crate) async fn read(
     }
 }
 
-/// Compares the live view with what the fold shows at its offset. `is_let_go` says whether the fold once had a value and let it go:
-/// such a one stays until Postgres has its row.
+/// What is known of a value that the fold does not show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// The fold never had it.
+    Never,
+    /// It let go of it, and the row is newer than what is shown: who reads takes the row.
+    Outdated,
+    /// It let go of it, and this is what it was in the end: who reads may take what is shown.
+    Was(Vec<u8>),
+}
+
+/// The two sides, while they are compared.
+#[derive(Default)]
+struct Comparison {
+    side: Side,
+    log: Digest,
+    stored: Digest,
+    first: Option<Difference>,
+}
+
+/// Compares the live view with what the fold shows at its offset. A value that the fold let go of stays until Postgres has its row;
+/// `gone` says what is known of such a one.
 pub(crate) fn compare<E>(
     view: &View,
     shown: Vec<LiveWrite>,
-    mut is_let_go: impl FnMut(LiveMap, &[u8]) -> Result<bool, E>,
+    mut gone: impl FnMut(LiveMap, &[u8], &[u8]) -> Result<Gone, E>,
 ) -> Result<(Side, Option<Difference>), E> {
-    let mut side = Side {
-        offset: view.offset,
-        ..Side::default()
-    };
-    let mut first = None;
-    let (mut log, mut stored) = (Digest::default(), Digest::default());
+    let mut comparison = Comparison::default();
     let expected: Values = shown
         .into_iter()
         .filter(|write| COMPARED.contains(&write.map))
         .filter_map(|write| Some(((write.map, write.field), write.value?)))
         .collect();
-    for ((map, field), value) in &expected {
-        log.add(map.as_str(), field);
-        log.add(map.as_str(), value);
-        let found = view.values.get(&(*map, field.clone()));
-        let kind = match found {
-            Some(found) => {
-                stored.add(map.as_str(), field);
-                stored.add(map.as_str(), found);
-                if found == value {
-                    continue;
-                }
-                side.changed += 1;
-                DifferenceKind::Changed
-            }
-            None => {
-                side.missing += 1;
-                DifferenceKind::Missing
-            }
+    for (of, value) in &expected {
+        comparison.meet(of, Some(value), view.values.get(of));
+    }
+    for (of, value) in &view.values {
+        if expected.contains_key(of) {
+            continue;
+        }
+        let known = if COMPARED.contains(&of.0) {
+            gone(of.0, &of.1, value)?
+        } else {
+            Gone::Outdated
         };
-        first.get_or_insert_with(|| difference(kind, (*map, field), Some(value), found));
-    }
-    for ((map, field), value) in &view.values {
-        if expected.contains_key(&(*map, field.clone())) {
-            continue;
+        match known {
+            Gone::Outdated => comparison.side.not_compared += 1,
+            Gone::Never => comparison.meet(of, None, Some(value)),
+            Gone::Was(last) => comparison.meet(of, Some(&last), Some(value)),
         }
-        if !COMPARED.contains(map) || is_let_go(*map, field)? {
-            side.not_compared += 1;
-            continue;
-        }
-        stored.add(map.as_str(), field);
-        stored.add(map.as_str(), value);
-        side.extra += 1;
-        first.get_or_insert_with(|| {
-            difference(DifferenceKind::Extra, (*map, field), None, Some(value))
-        });
     }
-    (side.log_digest, side.store_digest) = (log.text(), stored.text());
-    // Field and value are one each.
-    (side.log_values, side.store_values) = (log.values / 2, stored.values / 2);
-    Ok((side, first))
+    Ok(comparison.end(view.offset))
+}
+
+impl Comparison {
+    /// A value of at least one side.
+    fn meet(
+        &mut self,
+        (map, field): &(LiveMap, Vec<u8>),
+        log: Option<&Vec<u8>>,
+        stored: Option<&Vec<u8>>,
+    ) {
+        for (digest, value) in [(&mut self.log, log), (&mut self.stored, stored)] {
+            if let Some(value) = value {
+                digest.add(map.as_str(), field);
+                digest.add(map.as_str(), value);
+            }
+        }
+        let (count, kind) = match (log, stored) {
+            (Some(log), Some(stored)) if log == stored => return,
+            (Some(_), Some(_)) => (&mut self.side.changed, DifferenceKind::Changed),
+            (_, None) => (&mut self.side.missing, DifferenceKind::Missing),
+            (None, _) => (&mut self.side.extra, DifferenceKind::Extra),
+        };
+        *count += 1;
+        self.first
+            .get_or_insert_with(|| difference(kind, (*map, field), log, stored));
+    }
+
+    fn end(self, offset: i64) -> (Side, Option<Difference>) {
+        let side = Side {
+            offset,
+            log_digest: self.log.text(),
+            store_digest: self.stored.text(),
+            // Field and value are one each.
+            log_values: self.log.values / 2,
+            store_values: self.stored.values / 2,
+            ..self.side
+        };
+        (side, self.first)
+    }
 }
 
 fn difference(
@@ -170,7 +203,7 @@ fn key(map: LiveMap, field: &[u8]) -> Vec<(&'static str, String)> {
 }
 
 /// A value field by field; one that cannot be read as its bytes.
-fn fields(map: LiveMap, value: &[u8]) -> Vec<(&'static str, Option<String>)> {
+fn fields(map: LiveMap, value: &[u8]) -> FieldValues {
     let read = match map {
         LiveMap::Panes => PaneValue::decode(value).map(|pane| pane_fields(&pane)),
         LiveMap::Sensors => SensorValue::decode(value).map(|sensor| sensor_fields(&sensor)),
@@ -182,36 +215,142 @@ fn fields(map: LiveMap, value: &[u8]) -> Vec<(&'static str, Option<String>)> {
     read.unwrap_or_else(|_| vec![("bytes", Some(hex(value)))])
 }
 
-fn pane_fields(pane: &PaneValue) -> Vec<(&'static str, Option<String>)> {
+// Both take a value apart as a whole, so that a field that comes to be cannot be forgotten here.
+
+fn pane_fields(pane: &PaneValue) -> FieldValues {
+    let PaneValue {
+        entered,
+        present,
+        speed_n,
+        speed_sum,
+        speed_min,
+        speed_max,
+        sketch,
+        changed_offset,
+        settled,
+        revised,
+    } = pane;
     vec![
-        ("entered", Some(pane.entered.to_string())),
-        ("present", Some(pane.present.to_string())),
-        ("speed_n", Some(pane.speed_n.to_string())),
-        ("speed_sum", Some(pane.speed_sum.to_string())),
-        ("speed_min", Some(pane.speed_min.to_string())),
-        ("speed_max", Some(pane.speed_max.to_string())),
-        ("sketch", Some(hex(&pane.sketch))),
-        ("changed_offset", Some(pane.changed_offset.to_string())),
-        ("settled", Some(pane.settled.to_string())),
+        ("entered", Some(entered.to_string())),
+        ("present", Some(present.to_string())),
+        ("speed_n", Some(speed_n.to_string())),
+        ("speed_sum", Some(speed_sum.to_string())),
+        ("speed_min", Some(speed_min.to_string())),
+        ("speed_max", Some(speed_max.to_string())),
+        ("sketch", Some(hex(sketch))),
+        ("changed_offset", Some(changed_offset.to_string())),
+        ("settled", Some(settled.to_string())),
+        ("revised", Some(revised.to_string())),
     ]
 }
 
-fn sensor_fields(sensor: &SensorValue) -> Vec<(&'static str, Option<String>)> {
-    let up = sensor.up.iter();
+fn sensor_fields(sensor: &SensorValue) -> FieldValues {
+    let SensorValue {
+        last_event_us,
+        last_received_us,
+        clock_us,
+        watermark_us,
+        open,
+        up,
+        declared,
+        last_known,
+        usual_silence_us,
+    } = sensor;
     let up: Vec<String> = up
+        .iter()
         .map(|hour| format!("{}: {}", hour.hour_us, hex(&hour.bits)))
         .collect();
     vec![
-        ("last_event_us", Some(sensor.last_event_us.to_string())),
-        (
-            "last_received_us",
-            Some(sensor.last_received_us.to_string()),
-        ),
-        ("clock_us", Some(sensor.clock_us.to_string())),
-        ("watermark_us", Some(sensor.watermark_us.to_string())),
-        ("open", Some(format!("{:?}", sensor.open))),
+        ("last_event_us", Some(last_event_us.to_string())),
+        ("last_received_us", Some(last_received_us.to_string())),
+        ("clock_us", Some(clock_us.to_string())),
+        ("watermark_us", Some(watermark_us.to_string())),
+        ("open", Some(format!("{open:?}"))),
         ("up", Some(up.join(", "))),
-        ("declared", Some(sensor.declared.clone())),
-        ("last_known", Some(format!("{:?}", sensor.last_known))),
+        ("declared", Some(declared.clone())),
+        ("last_known", Some(format!("{last_known:?}"))),
+        ("usual_silence_us", Some(usual_silence_us.to_string())),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use domain::live::pane_field;
+    use domain::pane::PaneKey;
+    use domain::time::Micros;
+
+    use super::*;
+
+    fn field() -> Vec<u8> {
+        pane_field(&PaneKey {
+            sensor: "s".into(),
+            traveler_type: "person".into(),
+            start: Micros(0),
+        })
+    }
+
+    fn pane(present: u32) -> Vec<u8> {
+        let value = PaneValue {
+            present,
+            ..PaneValue::default()
+        };
+        value.encode_to_vec()
+    }
+
+    /// Compares a view of one value, of which the fold shows nothing.
+    fn check(map: LiveMap, value: Vec<u8>, known: &Gone) -> (Side, Option<Difference>) {
+        let view = View {
+            offset: 7,
+            fold_version: 1,
+            values: Values::from([((map, field()), value)]),
+        };
+        compare(&view, Vec::new(), |_, _, _| {
+            Ok::<_, Infallible>(known.clone())
+        })
+        .unwrap_or_else(|never| match never {})
+    }
+
+    #[test]
+    fn a_value_that_was_let_go_of_is_compared_with_what_it_was() {
+        let (side, first) = check(LiveMap::Panes, pane(3), &Gone::Was(pane(3)));
+        assert!(side.is_equal() && first.is_none());
+        assert_eq!((side.store_values, side.not_compared), (1, 0));
+        assert_eq!(side.log_digest, side.store_digest);
+        let (side, first) = check(LiveMap::Panes, pane(4), &Gone::Was(pane(3)));
+        assert_eq!(side.changed, 1);
+        assert_ne!(side.log_digest, side.store_digest);
+        let field = &first.unwrap().fields[0];
+        assert_eq!(
+            (field.name, field.log.as_deref(), field.stored.as_deref()),
+            ("present", Some("3"), Some("4"))
+        );
+        let (side, _) = check(LiveMap::Panes, pane(4), &Gone::Outdated);
+        assert_eq!((side.not_compared, side.store_values), (1, 0));
+        assert!(side.is_equal());
+        let (side, first) = check(LiveMap::Panes, pane(4), &Gone::Never);
+        assert_eq!(side.extra, 1);
+        assert_eq!(first.unwrap().kind, DifferenceKind::Extra);
+        // Open visits are not compared, whatever is known of them.
+        let (side, _) = check(LiveMap::Visits, pane(4), &Gone::Never);
+        assert_eq!((side.extra, side.not_compared), (0, 1));
+    }
+
+    #[test]
+    fn every_field_of_a_value_has_its_name() {
+        let before = SensorValue::default();
+        let after = SensorValue {
+            usual_silence_us: 5,
+            ..SensorValue::default()
+        };
+        let found = differing(&sensor_fields(&before), &sensor_fields(&after));
+        assert_eq!(found[0].name, "usual_silence_us");
+        let revised = PaneValue {
+            revised: true,
+            ..PaneValue::default()
+        };
+        let found = differing(&pane_fields(&PaneValue::default()), &pane_fields(&revised));
+        assert_eq!(found[0].name, "revised");
+    }
 }

@@ -1,16 +1,18 @@
 //! From where to where each partition is folded: decided by the ledger, the state log, Kafka and Redis.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use domain::live::LiveKeys;
-use domain::rejection::Reason;
-use sqlx::{PgConnection, Row, query, query_scalar};
+use sqlx::{PgConnection, Row, query};
 
+use super::accounts::{self, Accounts};
 use super::live::{self, View};
+use super::noted::{Ledger, ledger, poison, skips};
 use super::report::PartitionReport;
 use super::rows::Audited;
 use super::{Audit, AuditError, log};
-use crate::engine::delta::Delta;
+use crate::engine::poison::Poison;
 
 /// One fold.
 #[derive(Debug)]
@@ -28,8 +30,12 @@ pub(super) struct Job {
     pub(super) saved: i64,
     /// The live view as it was then, when there is one that can be recomputed.
     pub(super) view: Option<View>,
-    /// Offsets of records that made the fold panic.
-    pub(super) poison: BTreeSet<i64>,
+    /// Records that made the fold panic, by offset.
+    pub(super) poison: BTreeMap<i64, Poison>,
+    /// Offsets that a person left out.
+    pub(super) skips: Vec<Range<i64>>,
+    /// What Postgres counted, when the folding can count the same.
+    pub(super) accounts: Option<Accounts>,
     pub(super) report: PartitionReport,
 }
 
@@ -42,16 +48,6 @@ pub(super) enum Begin {
     Oldest { at: i64 },
     /// With the state that Postgres has for this offset.
     Saved { at: i64 },
-}
-
-/// What stands in Postgres about a partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Ledger {
-    next: i64,
-    /// Where the deltas begin, when no snapshot has replaced the first of them.
-    began: Option<i64>,
-    /// The least offset that Kafka holds for which there is a state.
-    reach: Option<i64>,
 }
 
 impl Begin {
@@ -105,7 +101,7 @@ impl Audit<'_> {
             let ledger = ledger(&mut holder, (&topic, partition), next, held.0)
                 .await
                 .map_err(postgres)?;
-            job.poison = poison(&mut holder, &topic, partition)
+            job.note(&mut holder, &topic, next)
                 .await
                 .map_err(postgres)?;
             job.fill::<F>(version, ledger, *held, view);
@@ -126,13 +122,50 @@ impl Job {
             begin: Begin::Anew { at: low },
             saved: low,
             view: None,
-            poison: BTreeSet::new(),
+            poison: BTreeMap::new(),
+            skips: Vec::new(),
+            accounts: None,
             report: PartitionReport {
                 partition,
                 from_offset: low,
                 is_whole: true,
                 ..PartitionReport::default()
             },
+        }
+    }
+
+    /// Reads what else Postgres says of the partition, whose ledger is at `next`.
+    async fn note(
+        &mut self,
+        postgres: &mut PgConnection,
+        topic: &str,
+        next: i64,
+    ) -> sqlx::Result<()> {
+        self.poison = poison(postgres, topic, self.partition).await?;
+        self.skips = skips(postgres, topic, self.partition, next).await?;
+        self.accounts = Some(accounts::read(postgres, topic, self.partition).await?);
+        Ok(())
+    }
+
+    /// Says what of the accounts cannot be compared.
+    fn judge_accounts(&mut self) {
+        let Some(accounts) = &self.accounts else {
+            return;
+        };
+        let known: i64 = self.skips.iter().map(|skip| skip.end - skip.start).sum();
+        let lost = accounts.skipped - known;
+        if lost > 0 {
+            self.report.notes.push(format!(
+                "{lost} records were left out with skip_to by an earlier build, which did not keep their offsets: where Kafka still \
+                 has them they are folded here, and what differs may come from that"
+            ));
+        }
+        let (from, began) = (self.begin.at(), accounts.began);
+        if !self.report.is_whole || from != began {
+            self.accounts = None;
+            self.report.notes.push(format!(
+                "the counts of the ledger and the canaries are not compared: they begin at offset {began}, and the folding at {from}"
+            ));
         }
     }
 
@@ -161,6 +194,8 @@ impl Job {
             }
             Err(problem) => return problems.push(problem),
         }
+        self.judge_accounts();
+        let problems = &mut self.report.problems;
         match view {
             None if ledger.next > self.begin.at() => problems.push(
                 "Redis holds no live view: it was emptied, and no consumer has written it anew".to_owned(),
@@ -216,68 +251,6 @@ fn begin(ledger: Ledger, (low, high): (i64, i64), is_stateless: bool) -> Result<
             "the log begins at {low} and state_log has no state from there to offset {next}: restore it from the same backup as the ledger"
         )),
     }
-}
-
-async fn ledger(
-    postgres: &mut PgConnection,
-    (topic, partition): (&str, i32),
-    next: i64,
-    low: i64,
-) -> sqlx::Result<Ledger> {
-    if low == 0 {
-        // Nothing is gone, so nothing else needs to be known.
-        return Ok(Ledger {
-            next,
-            ..Ledger::default()
-        });
-    }
-    let (snapshot, reach): (Option<i64>, Option<i64>) = sqlx::query_as(
-        "select max(to_offset) filter (where kind = 'snapshot'), min(to_offset) filter (where to_offset >= $4)
-         from state_log
-         where topic = $1 and partition = $2 and to_offset <= $3",
-    )
-    .bind(topic)
-    .bind(partition)
-    .bind(next)
-    .bind(low)
-    .fetch_one(&mut *postgres)
-    .await?;
-    let first: Vec<Vec<u8>> = query_scalar(
-        "select blob
-         from state_log
-         where topic = $1 and partition = $2 and to_offset = (
-             select min(to_offset) from state_log where topic = $1 and partition = $2
-         )
-         order by chunk",
-    )
-    .bind(topic)
-    .bind(partition)
-    .fetch_all(postgres)
-    .await?;
-    let began = match snapshot {
-        Some(_) => None,
-        None => Some(Delta::starts_at(&first.concat()).unwrap_or(next)),
-    };
-    Ok(Ledger { next, began, reach })
-}
-
-/// Which records made the fold panic: Postgres is believed, because trying again would break the state.
-async fn poison(
-    postgres: &mut PgConnection,
-    topic: &str,
-    partition: i32,
-) -> sqlx::Result<BTreeSet<i64>> {
-    let offsets: Vec<i64> = query_scalar(
-        "select record_offset
-         from dead_letter
-         where topic = $1 and partition = $2 and reason = $3",
-    )
-    .bind(topic)
-    .bind(partition)
-    .bind(Reason::Poison.as_str())
-    .fetch_all(postgres)
-    .await?;
-    Ok(offsets.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -41,12 +41,16 @@ pub struct PartitionReport {
     pub records: u64,
     /// Records that made the fold panic when they came first, and were left out here as there.
     pub poison: u64,
+    /// Records that a person left out with `skip_to`, and that were left out here too.
+    pub skipped: u64,
     /// The rows in Postgres.
     pub postgres: Option<Side>,
     /// The live view in Redis.
     pub redis: Option<Side>,
     /// Why something could not be compared at all.
     pub problems: Vec<String>,
+    /// What else there is to know; nothing of it is wrong.
+    pub notes: Vec<String>,
     /// The first row or value that differs.
     pub first_difference: Option<Difference>,
 }
@@ -129,6 +133,9 @@ impl PartitionReport {
         self.problems.is_empty() && sides.into_iter().flatten().all(Side::is_equal)
     }
 }
+
+/// Fields by name, as a person reads them.
+pub(crate) type FieldValues = Vec<(&'static str, Option<String>)>;
 
 /// Fields of two sides that differ, by name.
 pub(crate) fn differing(

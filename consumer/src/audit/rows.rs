@@ -6,15 +6,17 @@ use std::ops::Range;
 use domain::coverage::{HOUR, stored};
 use domain::dead_letter::DeadLetter;
 use domain::fold::{Fold, Rows};
-use domain::live::{LiveMap, parse_pane_field};
+use domain::live::{LiveMap, PaneValue, parse_pane_field};
 use domain::movement::{
     BlockRow, LateRow, MovementFold, MovementRows, PaneRow, Past, VisitKey, VisitRow, Want,
 };
 use domain::pane::PaneKey;
 use domain::time::Micros;
+use prost::Message;
 
 use super::back;
 use super::cell::{Cell, Kind, Owner, Row, Table};
+use super::live::Gone;
 use super::store::Write;
 use crate::engine::job::DeadRecord;
 use crate::folds::DeadLetterFold;
@@ -41,9 +43,14 @@ pub(crate) trait Audited: Fold<Rows: RowStatement> {
         read: &mut ReadRows<'_>,
     ) -> Result<<Self::Rows as Rows>::Past, redb::Error>;
 
-    /// Which row stands for a value that left the live view.
-    fn row_of_live(_map: LiveMap, _field: &[u8]) -> Option<(&'static Table, Vec<u8>)> {
+    /// Which row stands for a value that left the live view: its table, and the cells of its key.
+    fn row_of_live(_map: LiveMap, _field: &[u8]) -> Option<(&'static Table, Row)> {
         None
+    }
+
+    /// What is known of such a value, which is shown as `found`, by its row.
+    fn gone(_row: &Row, _found: &[u8]) -> Gone {
+        Gone::Never
     }
 }
 
@@ -228,9 +235,27 @@ impl Audited for MovementFold {
         Ok(Past::of(&rows, want))
     }
 
-    fn row_of_live(map: LiveMap, field: &[u8]) -> Option<(&'static Table, Vec<u8>)> {
+    fn row_of_live(map: LiveMap, field: &[u8]) -> Option<(&'static Table, Row)> {
         let key = (map == LiveMap::Panes).then(|| parse_pane_field(field))??;
-        Some((&PANE, Row(pane_key(&key)).key(&PANE)))
+        Some((&PANE, Row(pane_key(&key))))
+    }
+
+    /// Of two copies of a pane the higher offset counts; at the same offset they are the same.
+    fn gone(row: &Row, found: &[u8]) -> Gone {
+        let Some((_, row)) = back::pane(row) else {
+            return Gone::Never;
+        };
+        // What cannot be read differs from everything.
+        let found = PaneValue::decode(found).ok();
+        if found
+            .as_ref()
+            .is_some_and(|found| found.changed_offset < row.changed_offset)
+        {
+            return Gone::Outdated;
+        }
+        // A row does not say whether its pane had settled when it was shown last.
+        let settled = found.is_none_or(|found| found.settled);
+        Gone::Was(PaneValue::new(&row.pane, row.changed_offset, settled).encode_to_vec())
     }
 }
 
@@ -368,4 +393,43 @@ fn text(value: &str) -> Cell {
 /// A count as an `integer` holds it.
 fn count(value: u32) -> Cell {
     Cell::Int(value.min(i32::MAX.unsigned_abs()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::pane::Pane;
+
+    use super::*;
+
+    #[test]
+    fn a_pane_that_is_shown_counts_when_its_offset_is_at_least_that_of_its_row() {
+        let of = |present, changed_offset| PaneRow {
+            pane: Pane {
+                present,
+                ..Pane::default()
+            },
+            changed_offset,
+            revision: 0,
+        };
+        let key = PaneKey {
+            sensor: "s".into(),
+            traveler_type: "person".into(),
+            start: Micros(0),
+        };
+        let row = pane(&key, &of(3, 10));
+        let shown = |present, offset| {
+            let PaneRow { pane, .. } = of(present, offset);
+            PaneValue::new(&pane, offset, false).encode_to_vec()
+        };
+        let known = |found: &[u8]| MovementFold::gone(&row, found);
+        assert_eq!(known(&shown(1, 9)), Gone::Outdated);
+        assert_eq!(known(&shown(3, 10)), Gone::Was(shown(3, 10)));
+        for tampered in [shown(4, 10), shown(3, 11)] {
+            assert_eq!(known(&tampered), Gone::Was(shown(3, 10)));
+        }
+        assert_ne!(known(b"\xff"), Gone::Outdated);
+        let field = domain::live::pane_field(&key);
+        let (table, cells) = MovementFold::row_of_live(LiveMap::Panes, &field).unwrap();
+        assert_eq!(cells.key(table), row.key(table));
+    }
 }

@@ -9,19 +9,23 @@ use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, query_scalar};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, query, query_scalar};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+use super::cell::{Cell, Row, Table};
+use super::compare::read;
 use super::{AuditError, Options, log};
 use crate::store::origin;
+use crate::store::pg_time::PgTime;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) kafka: KafkaArgs,
     postgres: PgConnectOptions,
-    /// Its transaction keeps the snapshot, and touches small tables only: no consumer ever waits for it.
+    /// Its transaction keeps the snapshot for as long as the audit takes, and with it the locks on what it has read. So it reads
+    /// [`HELD`] only, which nobody drops; what has partitions by day is read aside, with [`Scene::look`].
     pub(super) holder: Arc<Mutex<PgConnection>>,
     /// The snapshot under which every other connection looks.
     snapshot: String,
@@ -36,6 +40,9 @@ const SETTINGS: [(&str, &str); 3] = [
     ("idle_in_transaction_session_timeout", "0"),
     ("lock_timeout", "10000"),
 ];
+
+/// The tables that are read in the long transaction.
+const HELD: [&str; 5] = ["canary", "dead_letter", "ledger", "log_origin", "state_log"];
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// A live view is some megabytes.
@@ -88,7 +95,7 @@ impl Scene {
         })
     }
 
-    /// Another connection that sees the same moment. Its locks end with it, so it is used for one table.
+    /// Another connection that sees the same moment. Its locks end with it, so it is used for one table or a moment.
     pub(super) async fn look(&self) -> sqlx::Result<PgConnection> {
         let mut connection = self.postgres.connect().await?;
         connection.execute(BEGIN).await?;
@@ -96,6 +103,48 @@ impl Scene {
         let import = format!("set transaction snapshot '{}'", self.snapshot);
         connection.execute(AssertSqlSafe(import)).await?;
         Ok(connection)
+    }
+
+    /// The row of that key as it was at that moment. `aside` is a look for several rows.
+    pub(super) async fn stored_row(
+        &self,
+        aside: &mut Option<PgConnection>,
+        table: &Table,
+        key: &Row,
+    ) -> sqlx::Result<Option<Row>> {
+        let connection = match aside {
+            Some(connection) => connection,
+            None => aside.insert(self.look().await?),
+        };
+        let mut asked = query(AssertSqlSafe(table.select_one()));
+        for cell in &key.0 {
+            asked = match cell {
+                Cell::Null => asked.bind(None::<&str>),
+                Cell::Int(number) => asked.bind(number),
+                Cell::Text(text) => asked.bind(text),
+                Cell::Bytes(bytes) => asked.bind(bytes),
+                Cell::Time(at) => asked.bind(PgTime(*at)),
+                Cell::Float(number) => asked.bind(number),
+                Cell::Bool(is_so) => asked.bind(is_so),
+            };
+        }
+        let found = asked.fetch_optional(connection).await?;
+        found.map(|row| read(table, &row)).transpose()
+    }
+
+    /// Tables of which the long transaction holds a lock, though somebody may want to drop them.
+    pub(super) async fn overheld(&self) -> sqlx::Result<Vec<String>> {
+        query_scalar(
+            "select distinct relname::text
+             from pg_locks
+             join pg_class on pg_class.oid = relation
+             join pg_namespace on pg_namespace.oid = relnamespace
+             where pid = pg_backend_pid() and locktype = 'relation' and relkind in ('r', 'p')
+                and nspname not in ('pg_catalog', 'information_schema') and relname <> all($1)",
+        )
+        .bind(HELD.as_slice())
+        .fetch_all(&mut *self.holder.lock().await)
+        .await
     }
 
     /// Ends a look.

@@ -88,11 +88,11 @@ impl RowStore {
         Ok(())
     }
 
-    /// Whether there is a row of that key.
-    pub(crate) fn has(&self, table: &Table, key: &[u8]) -> Result<bool, redb::Error> {
+    /// The row of that key; `None` when nothing is known of it, and an empty one when it is no more.
+    pub(crate) fn get(&self, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
         let stored = self.transaction.open_table(definition(table))?;
         let found = stored.get(key)?;
-        Ok(found.is_some_and(|row| !row.value().is_empty()))
+        Ok(found.map(|row| row.value().to_vec()))
     }
 
     /// The rows of a table whose first key column, an instant, lies in `range`, by key; an empty one is no more.
@@ -168,8 +168,9 @@ mod tests {
             Write::Remove(row(4, 0)),
         ];
         store.take(&TABLE, writes).unwrap();
-        assert!(store.has(&TABLE, &row(3, 0).key(&TABLE)).unwrap());
-        assert!(!store.has(&TABLE, &row(4, 0).key(&TABLE)).unwrap());
+        let get = |id| store.get(&TABLE, &row(id, 0).key(&TABLE)).unwrap();
+        assert_eq!(get(3), Some(row(3, 3).to_bytes()));
+        assert_eq!(get(4), keeps_removed.then(Vec::new));
         let finished = store.finish().unwrap();
         let rows = finished.rows(&TABLE).unwrap().unwrap();
         rows.map(|entry| {

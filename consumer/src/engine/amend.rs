@@ -4,6 +4,9 @@
 //! database are those of the state; then they are read and given to the fold, as often as it asks; then the record is folded,
 //! and the ledger is brought to the offset after it. So whatever happens in between, the state of the ledger is one that
 //! folding the log gives, and no record that was folded after an amendment is in a delta together with it.
+//!
+//! A fold that panics on what waited would do so again with every record that is due. So it gives up what waited, and the record
+//! stands in quarantine for it ([`super::poison::Poison::Waiting`]).
 
 use domain::fold::{Fold, Rows};
 use tokio::task::JoinHandle;
@@ -56,10 +59,13 @@ where
             Stage::Saving | Stage::Settling if !amending.partition.is_saved() => {
                 self.duties.hurry();
             }
-            Stage::Saving => {
-                let want = amending.partition.wants();
-                amending.stage = Stage::Reading(self.read_past(&amending.partition, want));
-            }
+            Stage::Saving => match amending.partition.wants() {
+                Ok(want) => {
+                    let task = self.read_past(&amending.partition, want);
+                    amending.stage = Stage::Reading(task);
+                }
+                Err(detail) => return self.rebuild_instead(id, amending, &detail),
+            },
             Stage::Reading(task) if task.is_finished() => {
                 amending.stage = Stage::Saving;
                 return match self.shared.handle.block_on(task) {
@@ -106,18 +112,21 @@ where
                 self.slots.insert(id, Slot::Amending(Box::new(amending)));
             }
             Ok(None) => self.fold_first(id, amending),
-            Err(detail) => {
-                let rebuilding = Rebuilding {
-                    partition: amending.partition,
-                    poison: first.offset,
-                    task: None,
-                    waiting: amending.waiting,
-                };
-                self.say_panicked(id, rebuilding.poison, &detail);
-                self.slots
-                    .insert(id, Slot::Rebuilding(Box::new(rebuilding)));
-            }
+            Err(detail) => self.rebuild_instead(id, amending, &detail),
         }
+    }
+
+    /// The fold panicked on what waited: its state is made again, and it gives that up.
+    fn rebuild_instead(&mut self, id: i32, amending: Amending<F>, detail: &str) {
+        let rebuilding = Rebuilding {
+            partition: amending.partition,
+            poison: amending.waiting[0].offset,
+            task: None,
+            waiting: amending.waiting,
+        };
+        self.say_panicked(id, rebuilding.poison, detail);
+        self.slots
+            .insert(id, Slot::Rebuilding(Box::new(rebuilding)));
     }
 
     /// Folds the record for which the past was needed; the others wait until the ledger has it.

@@ -72,14 +72,19 @@ impl Conservation {
     /// A record was folded; `canary` is the one that it carried.
     pub(crate) fn folded(&mut self, outcome: Outcome, canary: Option<(Canary, Micros)>) {
         self.counts.add(outcome);
+        self.observe(canary);
+    }
+
+    /// A record was put into quarantine; `canary` is the one that it carried.
+    pub(crate) fn quarantined(&mut self, canary: Option<(Canary, Micros)>) {
+        self.counts.dead_letter += 1;
+        self.observe(canary);
+    }
+
+    fn observe(&mut self, canary: Option<(Canary, Micros)>) {
         if let Some((canary, at)) = canary {
             self.gaps += self.canaries.observe(canary, at);
         }
-    }
-
-    /// A record was put into quarantine.
-    pub(crate) fn quarantined(&mut self) {
-        self.counts.dead_letter += 1;
     }
 
     /// What the checkpoint that begins now takes.
@@ -126,7 +131,7 @@ mod tests {
     fn what_is_saved_is_accounted_for_and_what_is_not_is_not_lost() {
         let mut conservation = Conservation::new(10, Canaries::default());
         conservation.folded(Outcome::Applied, None);
-        conservation.quarantined();
+        conservation.quarantined(None);
         let first = conservation.take();
         assert_eq!((first.counts.applied, first.counts.dead_letter), (1, 1));
         conservation.folded(Outcome::Marker, None);

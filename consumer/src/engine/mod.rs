@@ -1,6 +1,6 @@
 //! The engine: exactly-once effects for any fold.
 //!
-//! - `partition`, `shown`, `job`, `delta`, `saving`, `work`, `conservation`, `stop`: every decision, without a client;
+//! - `partition`, `poison`, `shown`, `job`, `delta`, `saving`, `work`, `conservation`, `stop`: every decision, without a client;
 //! - `owner`, `slot`: the partitions of one worker, taken over and handed back; `rebuild`: made again after a panic;
 //!   `amend`: shown rows of their own past;
 //! - `duties`: flushes and checkpoints under way;
@@ -18,6 +18,7 @@ pub(crate) mod member;
 mod origin;
 pub(crate) mod owner;
 pub(crate) mod partition;
+pub(crate) mod poison;
 mod rebalance;
 mod rebuild;
 pub(crate) mod saving;

@@ -1,20 +1,24 @@
 //! One partition in memory: its fold, and every decision about it. No client in here, so that tests drive the same code
 //! as the worker does.
 //!
+//! `repair`: what comes late and what panics.
+//!
 //! The offsets of a partition stand in this order, always:
 //! `saved ≤ from ≤ next`: what the ledger has, what it has once the checkpoint under way is saved, what is folded.
 
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod repair;
+
+use std::collections::BTreeMap;
 
 use domain::canary::Canaries;
-use domain::fold::{Fold, Outcome, Rows};
+use domain::fold::{Fold, Outcome};
 use domain::rejection::{Reason, Rejection};
 use domain::time::Micros;
 
 use super::conservation::Conservation;
 use super::delta::Delta;
 use super::job::{Checkpoint, DeadRecord, Flush, LedgerEntry, LogWrite};
+use super::poison::{Poison, canary_of, guarded};
 use super::shown::{Shown, Standpoint};
 
 /// A snapshot is due when the deltas since the last one are larger than it, and larger than this.
@@ -49,12 +53,13 @@ pub(crate) struct Partition<F: Fold> {
     dead: Vec<DeadRecord>,
     /// Bytes of the deltas since the last snapshot, and of that snapshot, as stored.
     log_bytes: (usize, usize),
-    poison: BTreeSet<i64>,
+    /// Records on which the fold panicked, from the ledger's offset on.
+    poison: BTreeMap<i64, Poison>,
     conservation: Conservation,
     /// The fold panicked half way: nothing of its state may leave.
     broken: bool,
-    /// The fold has seen its own past since the last checkpoint. Folding the records once more would not give that, so the
-    /// next checkpoint stores the whole state.
+    /// The fold has seen its own past since the last checkpoint, or has given up what waited for that. Folding the records
+    /// once more would not give that, so the next checkpoint stores the whole state.
     amended: bool,
     shown: Shown,
     newest_received: Option<Micros>,
@@ -98,7 +103,7 @@ impl<F: Fold> Partition<F> {
             delta: Delta::new(restored.next),
             dead: Vec::new(),
             log_bytes: (restored.delta_bytes, restored.snapshot_bytes),
-            poison: BTreeSet::new(),
+            poison: BTreeMap::new(),
             conservation: Conservation::new(restored.next, Canaries::default()),
             broken: false,
             amended: false,
@@ -156,100 +161,57 @@ impl<F: Fold> Partition<F> {
                 expected: self.next,
             };
         }
-        let rejection = if self.poison.contains(&offset) {
-            poison()
-        } else {
-            match F::decode(value) {
-                Ok(record) if self.fold.is_due(&record) => return Folded::Due,
-                Ok(record) => {
-                    let (received, canary) = (F::received_at(&record), F::canary(&record));
-                    let folded = catch_unwind(AssertUnwindSafe(|| self.fold.apply(record, offset)));
-                    return match folded {
-                        Ok(outcome) => {
-                            self.delta.push(Some(value));
-                            self.next += 1;
-                            self.conservation.folded(outcome, canary);
-                            self.newest_received = self.newest_received.max(received);
-                            Folded::Done(outcome)
-                        }
-                        Err(panic) => {
-                            self.broken = true;
-                            Folded::Panicked {
-                                detail: panic_text(panic.as_ref()),
-                            }
-                        }
-                    };
-                }
-                Err(rejection) => rejection,
-            }
+        let refused = match self.poison.get(&offset).copied() {
+            Some(poison) => self.leave_out(offset, poison),
+            None => match self.read(value) {
+                Ok(Some(record)) => return self.apply(record, offset, value),
+                Ok(None) => return Folded::Due,
+                Err(rejection) => Ok(rejection),
+            },
+        };
+        let rejection = match refused {
+            Ok(rejection) => rejection,
+            Err(detail) => return Folded::Panicked { detail },
         };
         let reason = rejection.reason;
         self.dead.push(quarantine(rejection));
-        self.conservation.quarantined();
+        let canary = (reason == Reason::Poison).then(|| canary_of::<F>(value));
+        self.conservation.quarantined(canary.flatten());
         self.delta.push(None);
         self.next += 1;
         Folded::Quarantined(reason)
     }
 
-    /// Whether the ledger has everything that is folded, and no checkpoint is under way.
-    pub(crate) fn is_saved(&self) -> bool {
-        self.saved == self.next && self.delta.from() == self.next
-    }
-
-    /// What of its own past the fold has to see before the next record.
-    pub(crate) fn wants(&self) -> <F::Rows as Rows>::Want {
-        self.fold.wants()
-    }
-
-    /// Gives the fold its past, which was read when the ledger had everything, on behalf of the next record. Says what else it
-    /// wants; `None` when the record can be folded.
-    ///
-    /// # Errors
-    /// The panic of a fold: rebuild its state without this record.
-    pub(crate) fn amend(
-        &mut self,
-        past: <F::Rows as Rows>::Past,
-        value: &[u8],
-    ) -> Result<Option<<F::Rows as Rows>::Want>, String> {
-        debug_assert!(self.is_saved(), "the rows are those of the state");
-        let Ok(record) = F::decode(value) else {
-            return Ok(None);
+    /// The record; `None` when the fold has to see its past before it. A panic in here has changed nothing of the state, so
+    /// it refuses the record and no more.
+    fn read(&self, value: &[u8]) -> Result<Option<F::Record>, Rejection> {
+        let read = || {
+            let record = F::decode(value)?;
+            Ok((!self.fold.is_due(&record)).then_some(record))
         };
-        let offset = self.next;
-        let amended = catch_unwind(AssertUnwindSafe(|| self.fold.amend(past, &record, offset)));
-        match amended {
-            Ok(Some(more)) => Ok(Some(more)),
-            Ok(None) => {
-                self.amended = true;
-                self.shown.hold();
-                Ok(None)
+        guarded(read).unwrap_or_else(|_| Err(Poison::Record.rejection()))
+    }
+
+    fn apply(&mut self, record: F::Record, offset: i64, value: &[u8]) -> Folded {
+        let (received, canary) = (F::received_at(&record), F::canary(&record));
+        match guarded(|| self.fold.apply(record, offset)) {
+            Ok(outcome) => {
+                self.delta.push(Some(value));
+                self.next += 1;
+                self.conservation.folded(outcome, canary);
+                self.newest_received = self.newest_received.max(received);
+                Folded::Done(outcome)
             }
-            Err(panic) => {
+            Err(detail) => {
                 self.broken = true;
-                Err(panic_text(panic.as_ref()))
+                Folded::Panicked { detail }
             }
         }
     }
 
-    /// Makes the state again after a panic at `poison`: `restored` is the state at the ledger's offset, and the records
-    /// since then are folded once more. The record itself will be quarantined when it comes again.
-    pub(crate) fn rebuild(&mut self, restored: Restored<F>, poison: i64) {
-        debug_assert_eq!(
-            restored.next,
-            self.delta.from(),
-            "no checkpoint is under way"
-        );
-        self.fold = restored.fold;
-        let fold = &mut self.fold;
-        self.delta.for_each(|offset, value| {
-            if let Some(record) = value.and_then(|value| F::decode(value).ok()) {
-                fold.apply(record, offset);
-            }
-        });
-        self.broken = false;
-        self.amended = false;
-        self.poison.insert(poison);
-        self.shown.begin_anew();
+    /// Whether the ledger has everything that is folded, and no checkpoint is under way.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.saved == self.next && self.delta.from() == self.next
     }
 
     /// How many bytes of deltas the next snapshot would replace, if they have outgrown the last one: so the cost of
@@ -297,7 +259,7 @@ impl<F: Fold> Partition<F> {
     pub(crate) fn checkpoint_saved(&mut self, to: i64) {
         self.saved = to;
         self.conservation.saved();
-        self.poison.retain(|offset| *offset >= to);
+        self.poison.retain(|offset, _| *offset >= to);
         self.shown.checkpoint_saved();
     }
 
@@ -333,17 +295,4 @@ impl<F: Fold> Partition<F> {
     pub(crate) fn flush_lost(&mut self) {
         self.shown.flush_lost();
     }
-}
-
-/// Why a record that made the fold panic is in quarantine.
-pub(crate) fn poison() -> Rejection {
-    Rejection::new(Reason::Poison, "the fold panicked on this record")
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
 }

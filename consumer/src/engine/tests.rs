@@ -9,14 +9,20 @@ use super::delta::Delta;
 use super::job::{DeadRecord, LogWrite};
 use super::partition::{Folded, LogTurn, Partition, Restored, snapshot_turn};
 
-/// Adds up bytes; `p` panics half way, `x` cannot be read.
+/// Adds up bytes; `p` panics half way, `y` while it is read, `q` when it is asked whether it is due; `x` cannot be read, `w`
+/// waits for a `d`, on which the fold panics then.
 #[derive(Debug, Default, PartialEq)]
 struct Sum {
     total: u64,
     rows: Total,
     /// It has seen its past for the next `d`.
     has_seen: bool,
+    /// How many wait.
+    waiting: u64,
 }
+
+/// Stands among the rows for what the fold gave up.
+const GIVEN_UP: u64 = u64::MAX;
 
 #[derive(Debug, Default, PartialEq)]
 struct Total(Vec<u64>);
@@ -45,6 +51,7 @@ impl Fold for Sum {
     fn decode(value: &[u8]) -> Result<u8, Rejection> {
         match value {
             b"x" => Err(Rejection::new(Reason::Undecodable, "x")),
+            b"y" => panic!("unreadable"),
             _ => Ok(value[0]),
         }
     }
@@ -60,19 +67,30 @@ impl Fold for Sum {
     fn apply(&mut self, record: u8, _offset: i64) -> Outcome {
         self.total += u64::from(record);
         assert!(record != b'p', "poison");
+        if record == b'w' {
+            self.waiting += 1;
+            return Outcome::Late;
+        }
         self.rows.0.push(self.total);
         Outcome::Applied
     }
 
     fn is_due(&self, record: &u8) -> bool {
+        assert!(*record != b'q', "not to be asked");
         *record == b'd' && !self.has_seen
     }
 
     fn wants(&self) {}
 
     fn amend(&mut self, (): (), _: &u8, _: i64) -> Option<()> {
+        assert!(self.waiting == 0, "late poison");
         self.has_seen = true;
         None
+    }
+
+    fn give_up(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.rows.0.extend((0..waiting).map(|_| GIVEN_UP));
     }
 
     fn drain_rows(&mut self) -> Total {
@@ -106,6 +124,7 @@ impl Fold for Sum {
             total,
             rows: Total::default(),
             has_seen: false,
+            waiting: 0,
         })
     }
 }
@@ -120,17 +139,17 @@ impl Sum {
     }
 }
 
+fn restored(fold: Sum, next: i64) -> Restored<Sum> {
+    Restored {
+        fold,
+        next,
+        delta_bytes: 0,
+        snapshot_bytes: 0,
+    }
+}
+
 fn acquired_at(next: i64) -> Partition<Sum> {
-    Partition::acquired(
-        0,
-        1,
-        Restored {
-            fold: Sum::default(),
-            next,
-            delta_bytes: 0,
-            snapshot_bytes: 0,
-        },
-    )
+    Partition::acquired(0, 1, restored(Sum::default(), next))
 }
 
 fn fold(partition: &mut Partition<Sum>, offset: i64, value: &[u8]) -> Folded {
@@ -252,12 +271,9 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
     let saved = partition.begin_checkpoint(LogTurn::Delta).unwrap();
     partition.checkpoint_saved(saved.to);
     fold(&mut partition, 1, b"b");
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
     assert!(
         matches!(fold(&mut partition, 2, b"p"), Folded::Panicked { detail } if detail.contains("poison"))
     );
-    std::panic::set_hook(hook);
     assert!(
         partition.begin_checkpoint(LogTurn::Delta).is_none(),
         "nothing of a broken state leaves"
@@ -267,19 +283,10 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
         "nothing of a broken state is shown"
     );
     let at_the_ledger = Sum {
-        has_seen: false,
         total: u64::from(b'a'),
-        rows: Total::default(),
+        ..Sum::default()
     };
-    partition.rebuild(
-        Restored {
-            fold: at_the_ledger,
-            next: 1,
-            delta_bytes: 0,
-            snapshot_bytes: 0,
-        },
-        2,
-    );
+    partition.rebuild(restored(at_the_ledger, 1), 2);
     assert_eq!(
         fold(&mut partition, 2, b"p"),
         Folded::Quarantined(Reason::Poison)
@@ -306,6 +313,121 @@ fn a_poison_record_is_quarantined_and_leaves_no_trace_in_the_state() {
         0,
         "a record was counted twice or not at all"
     );
+}
+
+#[test]
+fn a_record_that_panics_while_it_is_read_or_judged_is_quarantined_and_the_state_stays() {
+    let mut partition = acquired_at(0);
+    fold(&mut partition, 0, b"a");
+    for (offset, value) in [(1, b"y"), (2, b"q")] {
+        assert_eq!(
+            fold(&mut partition, offset, value),
+            Folded::Quarantined(Reason::Poison)
+        );
+    }
+    assert_eq!(
+        fold(&mut partition, 3, b"b"),
+        Folded::Done(Outcome::Applied)
+    );
+    let total = u64::from(b'a') + u64::from(b'b');
+    assert_eq!(partition_state(&mut partition), total.to_le_bytes());
+    let checkpoint = partition.begin_checkpoint(LogTurn::Delta).unwrap();
+    let offsets: Vec<i64> = checkpoint.dead.iter().map(|dead| dead.offset).collect();
+    assert_eq!(offsets, [1, 2]);
+    assert_eq!(checkpoint.tally.counts.dead_letter, 2);
+}
+
+/// Brings the ledger to the present offset.
+fn save(partition: &mut Partition<Sum>) {
+    let checkpoint = partition.begin_checkpoint(LogTurn::Delta).unwrap();
+    partition.checkpoint_saved(checkpoint.to);
+}
+
+#[test]
+fn what_waits_and_makes_the_fold_panic_is_given_up_and_poisons_one_record_only() {
+    for panics_again in [false, true] {
+        let mut partition = check_given_up(panics_again);
+        // The next one that is due is not poison.
+        assert_eq!(fold(&mut partition, 4, b"d"), Folded::Due);
+        assert_eq!(partition.amend((), b"d"), Ok(None));
+        assert_eq!(
+            fold(&mut partition, 4, b"d"),
+            Folded::Done(Outcome::Applied)
+        );
+    }
+}
+
+/// With another panic before the ledger has it, it is given up once more.
+fn check_given_up(panics_again: bool) -> Partition<Sum> {
+    let mut partition = acquired_at(0);
+    fold(&mut partition, 0, b"w");
+    assert_eq!(fold(&mut partition, 1, b"d"), Folded::Due);
+    save(&mut partition);
+    assert_eq!(partition.wants(), Ok(()));
+    assert!(
+        partition
+            .amend((), b"d")
+            .unwrap_err()
+            .contains("late poison")
+    );
+    assert!(
+        partition.begin_flush(false).is_none(),
+        "the state is broken"
+    );
+    let at_the_ledger = || Sum {
+        total: u64::from(b'w'),
+        waiting: 1,
+        ..Sum::default()
+    };
+    partition.rebuild(restored(at_the_ledger(), 1), 1);
+    assert_eq!(
+        fold(&mut partition, 1, b"d"),
+        Folded::Quarantined(Reason::Poison)
+    );
+    fold(&mut partition, 2, b"a");
+    if panics_again {
+        assert!(matches!(
+            fold(&mut partition, 3, b"p"),
+            Folded::Panicked { .. }
+        ));
+        partition.rebuild(restored(at_the_ledger(), 1), 3);
+        fold(&mut partition, 3, b"p");
+    } else {
+        fold(&mut partition, 3, b"x");
+    }
+    let checkpoint = partition.begin_checkpoint(LogTurn::Delta).unwrap();
+    assert!(
+        matches!(checkpoint.log, LogWrite::Snapshot(_)),
+        "no delta says what was given up"
+    );
+    assert_eq!(
+        checkpoint
+            .rows
+            .0
+            .iter()
+            .filter(|row| **row == GIVEN_UP)
+            .count(),
+        1
+    );
+    let details: Vec<&str> = checkpoint
+        .dead
+        .iter()
+        .map(|dead| dead.rejection.detail.as_str())
+        .collect();
+    assert!(
+        details[0].contains("late events that waited"),
+        "{details:?}"
+    );
+    assert_eq!(
+        details[1],
+        if panics_again {
+            "the fold panicked on this record"
+        } else {
+            "x"
+        }
+    );
+    partition.checkpoint_saved(checkpoint.to);
+    partition
 }
 
 #[test]

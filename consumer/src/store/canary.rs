@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::pg_time::PgTime;
 
 /// How long a gateway that wrote nothing any more is kept.
-const KEPT_DAYS: i32 = 7;
+pub(crate) const KEPT_DAYS: i32 = 7;
 
 /// The canaries of partitions that were taken over just now, so that nobody else moves them.
 pub(crate) async fn load(

@@ -76,6 +76,7 @@ with moved as (
     using unnest($13::int[], $14::bigint[]) as u (partition, to_offset)
     join moved using (partition)
     where state_log.topic = $1 and state_log.partition = u.partition and state_log.to_offset < u.to_offset
+        and state_log.kind <> 'skip'
 ), quarantined as (
     insert into dead_letter (topic, partition, record_offset, reason, detail, device, payload, received_at)
     select $1, u.partition, u.record_offset, u.reason, u.detail, u.device, u.payload, u.received_at

@@ -36,32 +36,35 @@ impl From<&Acquired> for LedgerEntry {
     }
 }
 
+/// What a person does about a state log that is damaged.
+const REMEDY: &str = "restore ledger and state_log from the same backup, or delete the rows of this partition in both to fold \
+                      what Kafka still has of it anew (see docs/running.md for what that does to older rows)";
+
 /// A state that cannot be made again.
 #[derive(Debug, Error)]
 pub(crate) enum LoadError {
     #[error("reading the state log")]
     Database(#[from] sqlx::Error),
-    #[error("partition {partition}: {source}")]
+    #[error("partition {partition}: the state log cannot be read: {source}; {REMEDY}")]
     Delta {
         partition: i32,
         #[source]
         source: DeltaError,
     },
-    #[error("partition {partition}: {source}")]
+    #[error("partition {partition}: {source}; {REMEDY}")]
     Snapshot {
         partition: i32,
         #[source]
         source: domain::fold::RestoreError,
     },
-    #[error("partition {partition}: the snapshot is not lz4")]
+    #[error("partition {partition}: the snapshot is not lz4; {REMEDY}")]
     Compression {
         partition: i32,
         #[source]
         source: lz4_flex::block::DecompressError,
     },
     #[error(
-        "partition {partition}: the state log ends at offset {found} and the ledger is at {expected}; restore state_log \
-         and ledger from the same backup"
+        "partition {partition}: the state log ends at offset {found} and the ledger is at {expected}; {REMEDY}"
     )]
     Incomplete {
         partition: i32,
@@ -72,7 +75,9 @@ pub(crate) enum LoadError {
         "partition {partition}: the ledger moved while the state was made; it was restored, or another has the partition"
     )]
     Moved { partition: i32 },
-    #[error("partition {partition}: a record of the state log cannot be decoded: {detail}")]
+    #[error(
+        "partition {partition}: a record of the state log cannot be decoded: {detail}; {REMEDY}"
+    )]
     Record { partition: i32, detail: String },
     #[error(
         "partition {partition}: the state was made by version {found} of fold {fold}, this build has version {expected}; \
@@ -294,10 +299,15 @@ impl Logged {
     /// Where the piece begins; for one that cannot be read, nowhere.
     fn starts_at(&self) -> Option<i64> {
         match self.kind {
-            Kind::Skip => Some(i64::from_be_bytes(*self.blob.first_chunk()?)),
+            Kind::Skip => skip_from(&self.blob),
             _ => Delta::starts_at(&self.blob),
         }
     }
+}
+
+/// The first of the records that a piece of kind `skip` leads over.
+pub(crate) fn skip_from(blob: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(*blob.first_chunk()?))
 }
 
 /// The newest snapshot, if there is one, and then the deltas.
@@ -376,4 +386,49 @@ fn replay<F: Fold>(partition: i32, state: &mut Restored<F>, blob: &[u8]) -> Resu
     undecodable.map_or(Ok(()), |detail| {
         Err(LoadError::Record { partition, detail })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_wrong_with_a_state_the_sentence_says_what_to_do() {
+        let partition = 3;
+        let not_lz4 = || lz4_flex::block::decompress_size_prepended(b"no").unwrap_err();
+        let broken = [
+            LoadError::Delta {
+                partition,
+                source: DeltaError::Truncated,
+            },
+            LoadError::Snapshot {
+                partition,
+                source: domain::fold::RestoreError {
+                    fold: "sum",
+                    detail: "cut off".to_owned(),
+                },
+            },
+            LoadError::Compression {
+                partition,
+                source: not_lz4(),
+            },
+            LoadError::Incomplete {
+                partition,
+                found: 1,
+                expected: 2,
+            },
+            LoadError::Record {
+                partition,
+                detail: "no envelope".to_owned(),
+            },
+        ];
+        for error in broken {
+            let sentence = error.to_string();
+            assert!(sentence.starts_with("partition 3: "), "{sentence}");
+            assert!(
+                sentence.contains("restore ledger and state_log from the same backup, or delete"),
+                "{sentence}"
+            );
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use super::MovementConfig;
 use super::recall::Recalled;
-use super::rows::{LateRow, Stretch};
+use super::rows::{LateRow, MovementRows, Stretch};
 use super::sensor::{Sensor, Step};
 use super::track::Identity;
 use crate::event::Position;
@@ -125,6 +125,13 @@ impl Sensor {
             received_at: event.received_at,
             amended,
         })
+    }
+
+    /// Only writes the late events down.
+    pub(super) fn give_up(&mut self, rows: &mut MovementRows) {
+        for event in std::mem::take(&mut self.late) {
+            rows.late.extend(self.late_row(&event, false));
+        }
     }
 
     /// The stretches around the late events that decide what they change, apart from visits that reach further.

@@ -223,6 +223,13 @@ impl Fold for MovementFold {
         None
     }
 
+    fn give_up(&mut self) {
+        for sensor in self.sensors.values_mut() {
+            sensor.give_up(&mut self.rows);
+        }
+        self.late_waiting = 0;
+    }
+
     fn drain_rows(&mut self) -> MovementRows {
         for sensor in self.sensors.values_mut() {
             sensor.drain_rows(&self.config, &mut self.rows);

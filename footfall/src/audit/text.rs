@@ -93,6 +93,14 @@ fn remarks(name: &str, partition: &PartitionReport) -> Vec<String> {
             partition.poison
         ));
     }
+    if partition.skipped > 0 {
+        lines.push(format!(
+            "{name}: {} records were left out because a person did, with skip_to",
+            partition.skipped
+        ));
+    }
+    let notes = partition.notes.iter();
+    lines.extend(notes.map(|note| format!("{name}: {note}")));
     if let Some(difference) = &partition.first_difference {
         lines.extend(difference_lines(name, difference));
     }

@@ -210,8 +210,9 @@ impl Site {
     }
 
     /// Runs a statement that changes something behind the product's back.
-    pub(crate) async fn tamper(&self, sql: &'static str) {
-        let done = sqlx::query(sql).execute(&self.pool).await.unwrap();
+    pub(crate) async fn tamper(&self, sql: &str) {
+        let statement = sqlx::AssertSqlSafe(sql.to_owned());
+        let done = sqlx::query(statement).execute(&self.pool).await.unwrap();
         assert_eq!(done.rows_affected(), 1, "{sql}");
     }
 

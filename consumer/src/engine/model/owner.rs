@@ -171,7 +171,8 @@ impl<S: Subject> Owner<S> {
             false => &servers.postgres.partitions[index(id)].rows,
         };
         let value = servers.logs[index(id)].value(position);
-        let mut wanted = Some(partition.wants());
+        let wants = partition.wants();
+        let mut wanted = Some(wants.expect("no subject panics when it says what it wants"));
         while let Some(want) = wanted {
             let amended = partition.amend(S::past(want, rows), value);
             wanted = amended.expect("no subject panics when it sees its past");

@@ -77,6 +77,26 @@ fn an_event_behind_the_watermark_amends_what_was_final_and_says_so() {
 }
 
 #[test]
+fn late_events_that_are_given_up_are_kept_and_nothing_is_due_any_more() {
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    let seen = [(1, 0, 1, 0, 0), (1, 13_000, 2, 10, 0), (1, 5, 3, 9, 9)];
+    for (offset, sample) in (0..).zip(seen) {
+        fold.apply(position(sample), offset);
+    }
+    assert!(fold.is_due(&tick(13_100)));
+    fold.give_up();
+    assert!(!fold.is_due(&tick(13_100)));
+    assert_eq!(fold.wants().stretches, []);
+    let late = fold.drain_rows().late;
+    let kept: Vec<_> = late.iter().map(|row| (row.event_at, row.amended)).collect();
+    assert_eq!(kept, [(instant(5), false)]);
+    assert!(!fold.is_due(&tick(26_000)));
+    // The next one that comes late is amended as ever.
+    fold.apply(position((1, 7, 4, 9, 9)), 3);
+    assert!(fold.is_due(&tick(26_000)));
+}
+
+#[test]
 fn a_copy_of_an_event_that_is_final_changes_nothing_and_is_no_late_event() {
     let mut samples = vec![(1, 0, 1, 0, 0), (1, 5, 3, 9, 9), (1, 13_000, 2, 10, 0)];
     let before = folded(&plain(&samples));

@@ -1,0 +1,118 @@
+//! What Postgres has noted of a partition besides its rows: where its states are, what was poison, what a person left out.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use domain::rejection::Reason;
+use sqlx::{PgConnection, query_as};
+
+use crate::engine::delta::Delta;
+use crate::engine::poison::Poison;
+use crate::store::ledger::skip_from;
+
+/// What stands in Postgres about a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ledger {
+    pub(super) next: i64,
+    /// Where the deltas begin, when no snapshot has replaced the first of them.
+    pub(super) began: Option<i64>,
+    /// The least offset that Kafka holds for which there is a state.
+    pub(super) reach: Option<i64>,
+}
+
+/// Reads the ledger's neighbourhood: `low` is the first offset that Kafka holds.
+pub(super) async fn ledger(
+    postgres: &mut PgConnection,
+    (topic, partition): (&str, i32),
+    next: i64,
+    low: i64,
+) -> sqlx::Result<Ledger> {
+    if low == 0 {
+        // Nothing is gone, so nothing else needs to be known.
+        return Ok(Ledger {
+            next,
+            ..Ledger::default()
+        });
+    }
+    // What was skipped stays in the log when a snapshot has replaced what was before it.
+    let (snapshot, reach): (Option<i64>, Option<i64>) = query_as(
+        "with piece as (
+             select to_offset, max(to_offset) filter (where kind = 'snapshot') over () as snapshot
+             from state_log
+             where topic = $1 and partition = $2 and to_offset <= $3
+         )
+         select max(snapshot), min(to_offset) filter (where to_offset >= greatest($4, snapshot))
+         from piece",
+    )
+    .bind(topic)
+    .bind(partition)
+    .bind(next)
+    .bind(low)
+    .fetch_one(&mut *postgres)
+    .await?;
+    let first: Vec<(String, Vec<u8>)> = query_as(
+        "select kind, blob
+         from state_log
+         where topic = $1 and partition = $2 and to_offset = (
+             select min(to_offset) from state_log where topic = $1 and partition = $2
+         )
+         order by chunk",
+    )
+    .bind(topic)
+    .bind(partition)
+    .fetch_all(postgres)
+    .await?;
+    let began = match (snapshot, first.as_slice()) {
+        (Some(_), _) => None,
+        (None, [(kind, blob), ..]) if kind == "skip" => skip_from(blob),
+        (None, pieces) => {
+            let whole: Vec<u8> = pieces.iter().flat_map(|(_, blob)| blob).copied().collect();
+            Some(Delta::starts_at(&whole).unwrap_or(next))
+        }
+    };
+    Ok(Ledger { next, began, reach })
+}
+
+/// Which records made the fold panic: Postgres is believed, because trying again would break the state.
+pub(super) async fn poison(
+    postgres: &mut PgConnection,
+    topic: &str,
+    partition: i32,
+) -> sqlx::Result<BTreeMap<i64, Poison>> {
+    let letters: Vec<(i64, String)> = query_as(
+        "select record_offset, detail
+         from dead_letter
+         where topic = $1 and partition = $2 and reason = $3",
+    )
+    .bind(topic)
+    .bind(partition)
+    .bind(Reason::Poison.as_str())
+    .fetch_all(postgres)
+    .await?;
+    Ok(letters
+        .into_iter()
+        .map(|(offset, detail)| (offset, Poison::of_detail(&detail)))
+        .collect())
+}
+
+/// Which records a person left out before the ledger's offset, in order.
+pub(super) async fn skips(
+    postgres: &mut PgConnection,
+    topic: &str,
+    partition: i32,
+    next: i64,
+) -> sqlx::Result<Vec<Range<i64>>> {
+    let pieces: Vec<(i64, Vec<u8>)> = query_as(
+        "select to_offset, blob
+         from state_log
+         where topic = $1 and partition = $2 and kind = 'skip' and to_offset <= $3
+         order by to_offset",
+    )
+    .bind(topic)
+    .bind(partition)
+    .bind(next)
+    .fetch_all(postgres)
+    .await?;
+    let range = |(to, blob): (i64, Vec<u8>)| Some(skip_from(&blob)?..to);
+    Ok(pieces.into_iter().filter_map(range).collect())
+}
