@@ -27,7 +27,7 @@ use stack::{Scratch, Topic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 const PARTITIONS: i32 = 3;
 const START: i64 = 1_790_000_000_000_000;
@@ -108,7 +108,10 @@ impl Site {
         let shutdown = CancellationToken::new();
         let tracker = tokio_util::task::TaskTracker::new();
         let task = tracker.spawn(consumer::run(self.config(extra), shutdown.clone()));
-        Running { shutdown, task }
+        Running {
+            shutdown: shutdown.drop_guard(),
+            task,
+        }
     }
 
     fn produce(&mut self, partition: i32, key: &str, value: Vec<u8>) {
@@ -316,13 +319,14 @@ async fn check_lines(pool: &PgPool, sql: &'static str, mut expected: Vec<String>
 }
 
 struct Running {
-    shutdown: CancellationToken,
+    /// A test that fails ends its consumer too.
+    shutdown: DropGuard,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
     async fn stop(self) {
-        self.shutdown.cancel();
+        drop(self.shutdown);
         self.task.await.unwrap().unwrap();
     }
 }
@@ -588,6 +592,10 @@ async fn a_ledger_of_another_kafka_is_not_consumed_with() {
     crowd(&mut site, 0, 300);
     site.settled().await;
     running.stop().await;
+    let cluster: String = sqlx::query_scalar("select cluster_id from log_origin")
+        .fetch_one(&site.pool)
+        .await
+        .unwrap();
     sqlx::query("update log_origin set cluster_id = 'removed'")
         .execute(&site.pool)
         .await
@@ -600,7 +608,8 @@ async fn a_ledger_of_another_kafka_is_not_consumed_with() {
         "FAIL movement-0: the ledger in Postgres belongs to another Kafka (cluster removed)";
     not_ready(&admin, sentence).await;
     assert_eq!(site.ledger().await, before, "the ledger was touched");
-    sqlx::query("delete from log_origin")
+    sqlx::query("update log_origin set cluster_id = $1")
+        .bind(cluster)
         .execute(&site.pool)
         .await
         .unwrap();
