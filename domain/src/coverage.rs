@@ -222,10 +222,15 @@ impl Coverage {
         std::mem::take(&mut self.revised)
     }
 
-    /// The bitmaps as of `clock`: the silence after the last sign counts as up while it is shorter than `silent_after`.
+    /// The bitmaps of the hours that may still change or are not written down, as of `clock`: the silence after the last sign counts as up while it is shorter than `silent_after`.
     #[must_use]
     pub fn live(&self, clock: Micros, silent_after: Span) -> BTreeMap<Micros, HourBits> {
-        let mut hours = self.hours.clone();
+        let first = self.signs.keys().next().copied();
+        let from = first.map_or(Micros::MIN, |first| (first - PANE).floor(HOUR));
+        // What was not written down yet is known from here only.
+        let from = self.changed.first().map_or(from, |hour| from.min(*hour));
+        let recent = self.hours.range(from..);
+        let mut hours: BTreeMap<_, _> = recent.map(|(hour, bits)| (*hour, *bits)).collect();
         if let Some((&pane, sign)) = self.signs.last_key_value()
             && sign.ends_online()
             && clock - sign.last <= silent_after

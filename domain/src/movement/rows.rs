@@ -78,7 +78,7 @@ pub struct PaneRow {
 /// An hour of coverage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpRow {
-    /// The covered panes, and the goodbyes.
+    /// The covered panes, the goodbyes and the revisions.
     pub bits: HourBits,
 }
 

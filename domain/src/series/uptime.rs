@@ -104,6 +104,8 @@ impl Uptime {
     fn revised_of(&self, sensor: &DeviceId) -> Vec<i64> {
         let hours = self.hours.iter();
         let known = hours.filter_map(|(hour, known)| Some((*hour, known.sensors.get(sensor)?)));
+        // Most hours were never revised.
+        let known = known.filter(|(_, bits)| bits[REVISED..].iter().any(|byte| *byte != 0));
         let revised = known.flat_map(|(hour, bits)| {
             let within = (0..PANES).filter(|index| has_bit(bits, REVISED, *index));
             let first = rhythm::pane_number(hour);
