@@ -7,6 +7,7 @@ pub mod address;
 pub mod admin;
 pub mod clock;
 pub mod config;
+pub mod guard;
 pub mod kafka;
 pub mod lifeline;
 pub mod port;

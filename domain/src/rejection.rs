@@ -29,7 +29,7 @@ pub enum Reason {
     IdentityMismatch,
     /// A record in Kafka that no version of the envelope can read.
     Undecodable,
-    /// A record that made a fold panic.
+    /// A record that made a fold panic, or a message that made its decoder panic.
     Poison,
 }
 

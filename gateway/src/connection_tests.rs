@@ -44,15 +44,15 @@ fn shared(kafka: String) -> Arc<Shared> {
             connect: PATIENCE,
             packet: PATIENCE,
         },
-        intake: Intake {
-            routes: RouteTable::native(),
-            partitions: Partitions {
+        intake: Intake::new(
+            RouteTable::native(),
+            Partitions {
                 movements: 6,
                 dead_letters: 1,
             },
-            payload_bytes_max: 262_144,
-            metrics: Arc::clone(&metrics),
-        },
+            262_144,
+            Arc::clone(&metrics),
+        ),
         producer: Producer::with_settings(&settings, &kafka, Arc::clone(&metrics)).unwrap(),
         budget: Arc::new(Budget::new(1_000_000)),
         registry: Arc::new(Registry::default()),

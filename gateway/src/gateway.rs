@@ -261,12 +261,12 @@ fn share(
             connect: listen.connect_timeout,
             packet: listen.packet_timeout,
         },
-        intake: Intake {
-            routes: checked.routes,
+        intake: Intake::new(
+            checked.routes,
             partitions,
-            payload_bytes_max: limit.payload_bytes_max,
-            metrics: Arc::clone(&metrics),
-        },
+            limit.payload_bytes_max,
+            Arc::clone(&metrics),
+        ),
         producer,
         budget: Arc::new(Budget::new(limit.inflight_bytes_max)),
         registry: Arc::new(Registry::default()),

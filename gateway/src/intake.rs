@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use decoders::{Decoded, Message, decode};
+use chassis::guard::guarded;
+use decoders::{Decoded, Decoder, Message, Refused, decode};
 use domain::dead_letter::{DeadLetter, Origin};
 use domain::envelope;
 use domain::rejection::{Reason, Rejection};
@@ -22,7 +23,11 @@ pub(crate) struct Intake {
     pub(crate) partitions: Partitions,
     pub(crate) payload_bytes_max: usize,
     pub(crate) metrics: Arc<Metrics>,
+    decode: Decode,
 }
+
+/// Reads a message; tests have one with a bug.
+type Decode = for<'a> fn(Decoder, &Message<'a>) -> Decoded<'a>;
 
 /// What a publish becomes.
 #[derive(Debug)]
@@ -37,6 +42,22 @@ pub(crate) struct Taken {
 }
 
 impl Intake {
+    /// What takes payloads of up to `payload_bytes_max` bytes on `routes`.
+    pub(crate) fn new(
+        routes: RouteTable,
+        partitions: Partitions,
+        payload_bytes_max: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            routes,
+            partitions,
+            payload_bytes_max,
+            metrics,
+            decode,
+        }
+    }
+
     /// Counts what was taken in. Apart from [`Self::take`], because a publish that has to wait is taken twice.
     pub(crate) fn count(&self, taken: &Taken) {
         self.metrics.events.increment(taken.events);
@@ -90,17 +111,16 @@ impl Intake {
             taken.outcome = Outcome::PayloadRefused;
             return taken;
         }
-        let decoded = decode(
-            route.decoder,
-            &Message {
-                topic: &publish.topic,
-                device,
-                kind,
-                payload: &publish.payload,
-                received_at,
-                overrides: &route.overrides,
-            },
-        );
+        let message = Message {
+            topic: &publish.topic,
+            device,
+            kind,
+            payload: &publish.payload,
+            received_at,
+            overrides: &route.overrides,
+        };
+        let decoded = guarded(|| (self.decode)(route.decoder, &message))
+            .unwrap_or_else(|panic| poison(route.decoder, &publish.payload, &panic));
         self.fill(&mut taken, origin, decoded);
         taken
     }
@@ -149,6 +169,18 @@ impl Intake {
     }
 }
 
+/// What a message becomes on which its decoder panics. Its device would send it again on each new connection, and each would end.
+fn poison<'a>(decoder: Decoder, payload: &'a [u8], panic: &str) -> Decoded<'a> {
+    let detail = format!("the decoder {} panicked: {panic}", decoder.as_str());
+    Decoded {
+        events: Vec::new(),
+        refused: vec![Refused {
+            rejection: Rejection::new(Reason::Poison, detail),
+            bytes: payload,
+        }],
+    }
+}
+
 impl Taken {
     fn push(&mut self, record: Record) {
         self.bytes += record.key.len() + record.value.len() + RECORD_OVERHEAD_BYTES;
@@ -163,16 +195,24 @@ mod tests {
     use super::*;
     use crate::packet::Qos;
 
-    fn take(topic: &str, payload: &str) -> Taken {
-        let intake = Intake {
-            routes: RouteTable::native(),
-            partitions: Partitions {
-                movements: 6,
-                dead_letters: 1,
-            },
-            payload_bytes_max: 1024,
-            metrics: Arc::new(Metrics::new()),
+    fn intake() -> Intake {
+        let partitions = Partitions {
+            movements: 6,
+            dead_letters: 1,
         };
+        Intake::new(
+            RouteTable::native(),
+            partitions,
+            1024,
+            Arc::new(Metrics::new()),
+        )
+    }
+
+    fn take(topic: &str, payload: &str) -> Taken {
+        take_with(&intake(), topic, payload)
+    }
+
+    fn take_with(intake: &Intake, topic: &str, payload: &str) -> Taken {
         let publish = Publish {
             topic: topic.to_owned(),
             alias: None,
@@ -223,6 +263,25 @@ mod tests {
                 letter.payload.as_slice()
             ),
             ("unrouted", "", b"hello".as_slice())
+        );
+    }
+
+    #[test]
+    fn a_message_on_which_the_decoder_panics_is_a_dead_letter_whole() {
+        let broken = Intake {
+            decode: |_, _| panic!("a bug"),
+            ..intake()
+        };
+        let taken = take_with(&broken, "footfall/main/ent-1/positions", "{}");
+        assert_eq!(taken.outcome, Outcome::PayloadRefused);
+        let letter = DeadLetter::from_bytes(&taken.reversed[0].value).unwrap();
+        assert_eq!(
+            (letter.reason.as_str(), letter.detail.as_str()),
+            ("poison", "the decoder native panicked: a bug")
+        );
+        assert_eq!(
+            (letter.device.as_str(), letter.payload.as_slice()),
+            ("ent-1", b"{}".as_slice())
         );
     }
 

@@ -53,15 +53,15 @@ impl Redecoder {
     #[must_use]
     pub fn new(routes: RouteTable, payload_bytes_max: usize, movement_partitions: i32) -> Self {
         Self {
-            intake: Intake {
+            intake: Intake::new(
                 routes,
-                partitions: Partitions {
+                Partitions {
                     movements: movement_partitions,
                     dead_letters: 1,
                 },
                 payload_bytes_max,
-                metrics: Arc::new(Metrics::new()),
-            },
+                Arc::new(Metrics::new()),
+            ),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use chassis::guard::guarded;
 use tokio::runtime::Handle;
 
 use super::accounts::Account;
@@ -12,7 +13,6 @@ use super::report::PartitionReport;
 use super::rows::Audited;
 use super::store::FinishedStore;
 use super::{Audit, AuditError, load_problem};
-use crate::engine::poison::guarded;
 use crate::store::ledger::{Acquired, load_at};
 
 /// Memory for the rows of all partitions that are on disk.

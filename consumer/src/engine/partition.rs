@@ -10,6 +10,7 @@ mod repair;
 
 use std::collections::BTreeMap;
 
+use chassis::guard::guarded;
 use domain::canary::Canaries;
 use domain::fold::{Fold, Outcome};
 use domain::rejection::{Reason, Rejection};
@@ -18,7 +19,7 @@ use domain::time::Micros;
 use super::conservation::Conservation;
 use super::delta::Delta;
 use super::job::{Checkpoint, DeadRecord, Flush, LedgerEntry, LogWrite};
-use super::poison::{Poison, canary_of, guarded};
+use super::poison::{Poison, canary_of};
 use super::shown::{Shown, Standpoint};
 
 /// A snapshot is due when the deltas since the last one are larger than it, and larger than this.

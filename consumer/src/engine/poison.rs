@@ -2,8 +2,7 @@
 //!
 //! Quarantine says which of two things was left out, because whoever folds the log once more has to do the same.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use chassis::guard::guarded;
 use domain::canary::Canary;
 use domain::fold::Fold;
 use domain::rejection::{Reason, Rejection};
@@ -42,25 +41,9 @@ impl Poison {
     }
 }
 
-/// Runs code of a fold, which may panic.
-///
-/// # Errors
-/// The text of its panic.
-pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| panic_text(panic.as_ref()))
-}
-
 /// The canary that poison carries, if it can be read: it arrived, so it is not missing.
 pub(crate) fn canary_of<F: Fold>(value: &[u8]) -> Option<(Canary, Micros)> {
     guarded(|| F::canary(&F::decode(value).ok()?)).ok()?
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
 #[cfg(test)]

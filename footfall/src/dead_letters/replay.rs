@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chassis::guard::guarded;
 use chassis::kafka::KafkaArgs;
 use domain::dead_letter::PAYLOAD_BYTES_MAX;
 use domain::fold::Fold;
 use domain::movement::MovementFold;
+use domain::rejection::{Reason, Rejection};
 use domain::time::Micros;
 use domain::topic::{DEAD_LETTERS, SENSOR_MOVEMENTS};
 use gateway::config::RouteArgs;
@@ -256,7 +258,8 @@ impl Replay {
         if letter.topic != self.kafka.topic(SENSOR_MOVEMENTS) {
             return refused(format!("no fold of this build reads {}", letter.topic));
         }
-        match MovementFold::decode(&letter.payload) {
+        let read = guarded(|| MovementFold::decode(&letter.payload));
+        match read.unwrap_or_else(|panic| Err(Rejection::new(Reason::Poison, panic))) {
             Err(rejection) => refused(format!("{}: {}", rejection.reason, rejection.detail)),
             Ok(_) => Fate::Records(vec![Record {
                 letter: letter.id,

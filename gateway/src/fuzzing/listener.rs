@@ -77,15 +77,15 @@ fn stage() -> (Runtime, Arc<Shared>) {
             connect: Duration::from_secs(5),
             packet: Duration::from_secs(5),
         },
-        intake: Intake {
-            routes: RouteTable::native(),
-            partitions: Partitions {
+        intake: Intake::new(
+            RouteTable::native(),
+            Partitions {
                 movements: 6,
                 dead_letters: 1,
             },
-            payload_bytes_max: wire::PAYLOAD_BYTES_MAX,
-            metrics: Arc::clone(&metrics),
-        },
+            wire::PAYLOAD_BYTES_MAX,
+            Arc::clone(&metrics),
+        ),
         producer,
         budget: Arc::new(Budget::new(BUDGET_BYTES)),
         registry: Arc::new(Registry::default()),

@@ -1,10 +1,11 @@
 //! The exceptions in the life of a partition: its fold has to see its own past, or panics, and its state is made again.
 
+use chassis::guard::guarded;
 use domain::fold::{Fold, Rows};
 use domain::rejection::Rejection;
 
 use super::{Partition, Restored};
-use crate::engine::poison::{Poison, guarded};
+use crate::engine::poison::Poison;
 
 impl<F: Fold> Partition<F> {
     /// What of its own past the fold has to see before the next record.
