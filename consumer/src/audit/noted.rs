@@ -73,7 +73,8 @@ pub(super) async fn ledger(
     Ok(Ledger { next, began, reach })
 }
 
-/// Which records made the fold panic: Postgres is believed, because trying again would break the state.
+/// Which records made the fold panic: Postgres is believed, because trying again would break the state. A letter with the topic
+/// of a device is of a gateway, where a decoder panicked: its record is a dead letter like others.
 pub(super) async fn poison(
     postgres: &mut PgConnection,
     topic: &str,
@@ -82,7 +83,7 @@ pub(super) async fn poison(
     let letters: Vec<(i64, String)> = query_as(
         "select record_offset, detail
          from dead_letter
-         where topic = $1 and partition = $2 and reason = $3",
+         where topic = $1 and partition = $2 and reason = $3 and mqtt_topic is null",
     )
     .bind(topic)
     .bind(partition)

@@ -36,7 +36,7 @@ where
         };
         self.slots
             .insert(polled.partition, Slot::Amending(Box::new(amending)));
-        self.orders.pause.push(polled.partition);
+        self.orders.pause(polled.partition);
     }
 
     /// Goes on with amending, as far as it can without waiting.
@@ -77,7 +77,7 @@ where
             Stage::Reading(_) => {}
             Stage::Settling => {
                 self.slots.insert(id, Slot::Active(amending.partition));
-                self.orders.resume.push(id);
+                self.let_flow(id);
                 for waiting in &amending.waiting {
                     self.record(waiting.as_polled(id));
                 }

@@ -19,8 +19,9 @@ use rdkafka::{ClientConfig, Message, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::orders::Orders;
 use super::origin;
-use super::owner::{Orders, Owner, Polled, Shared};
+use super::owner::{Owner, Polled, Shared};
 use super::rebalance::{Rebalances, look_at_log};
 use super::slot::standstill;
 use super::stop::Stop;
@@ -36,6 +37,8 @@ const POLL: Duration = Duration::from_millis(10);
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(8);
 /// How often Kafka is asked for the ends of logs that are not fetched.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is asked who else commits in the group.
+const GROUP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a member needs to run.
 pub(crate) struct Member<F: Fold> {
@@ -98,13 +101,15 @@ where
             .context("creating the Kafka consumer")?;
         let origin = self.origin(&consumer);
         self.tell_origin(&consumer, &origin);
-        consumer.context().belong_to(&origin?);
+        let origin = origin?;
+        consumer.context().belong_to(&origin);
         consumer
             .subscribe(&[&topic])
             .with_context(|| format!("subscribing to {topic}"))?;
         let joined = Instant::now();
         let mut report_due = joined + self.stats_interval;
         let mut look_due = joined + LOOK_INTERVAL;
+        let mut group_due = joined + GROUP_INTERVAL;
         loop {
             if self.shutdown.is_cancelled() {
                 // Dropping the client revokes its partitions, and the callback brings them to the ledger.
@@ -140,6 +145,10 @@ where
             }
             drop(owner);
             carry_out(&consumer, &topic, &orders)?;
+            if Instant::now() >= group_due {
+                group_due = Instant::now() + GROUP_INTERVAL;
+                origin::look_at_group(&consumer, &topic, &origin)?;
+            }
         }
     }
 
@@ -279,11 +288,12 @@ where
         }
         list
     };
-    if !orders.pause.is_empty() {
-        consumer.pause(&list(&orders.pause)).context("pausing")?;
+    let (pause, resume) = (orders.to_pause(), orders.to_resume());
+    if !pause.is_empty() {
+        consumer.pause(&list(&pause)).context("pausing")?;
     }
-    if !orders.resume.is_empty() {
-        consumer.resume(&list(&orders.resume)).context("resuming")?;
+    if !resume.is_empty() {
+        consumer.resume(&list(&resume)).context("resuming")?;
     }
     if !orders.commit.is_empty()
         && let Err(error) = consumer.commit(

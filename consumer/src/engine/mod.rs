@@ -15,6 +15,7 @@ pub(crate) mod delta;
 pub(crate) mod duties;
 pub(crate) mod job;
 pub(crate) mod member;
+mod orders;
 mod origin;
 pub(crate) mod owner;
 pub(crate) mod partition;

@@ -8,8 +8,9 @@ use domain::fold::Fold;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::runtime::Handle;
+use tracing::debug;
 
-use super::rebalance::Rebalances;
+use super::rebalance::{LOOK_PATIENCE, Rebalances};
 use crate::store::checkpoint::RowStatement;
 use crate::store::ledger::Ledger;
 use crate::store::origin::{self, Origin};
@@ -50,8 +51,46 @@ pub(super) fn check_group<F: Fold>(
 where
     F::Rows: RowStatement,
 {
+    check_marks(topic, origin, &committed(consumer, topic, ANSWER_WITHIN)?)
+}
+
+/// The same while partitions are consumed: two ledgers whose consumers joined an empty group together found nobody's marks
+/// then. Kafka may be away; the next look comes soon. Blocking.
+pub(super) fn look_at_group<F: Fold>(
+    consumer: &BaseConsumer<Rebalances<F>>,
+    topic: &str,
+    origin: &Origin,
+) -> anyhow::Result<()>
+where
+    F::Rows: RowStatement,
+{
+    match committed(consumer, topic, LOOK_PATIENCE) {
+        Ok(committed) => check_marks(topic, origin, &committed),
+        Err(error) => {
+            debug!(error = %error, "looking who commits in the group: {error:#}");
+            Ok(())
+        }
+    }
+}
+
+fn check_marks(topic: &str, origin: &Origin, committed: &TopicPartitionList) -> anyhow::Result<()> {
+    for element in committed.elements() {
+        origin.check_mark(topic, element.metadata())?;
+    }
+    Ok(())
+}
+
+/// What the group has committed of every partition of a topic, with the marks beside it.
+fn committed<F: Fold>(
+    consumer: &BaseConsumer<Rebalances<F>>,
+    topic: &str,
+    patience: Duration,
+) -> anyhow::Result<TopicPartitionList>
+where
+    F::Rows: RowStatement,
+{
     let metadata = consumer
-        .fetch_metadata(Some(topic), ANSWER_WITHIN)
+        .fetch_metadata(Some(topic), patience)
         .with_context(|| format!("asking Kafka for the partitions of {topic}"))?;
     let mut partitions = TopicPartitionList::new();
     for partition in metadata
@@ -61,13 +100,9 @@ where
     {
         partitions.add_partition(topic, partition.id());
     }
-    let committed = consumer
-        .committed_offsets(partitions, ANSWER_WITHIN)
-        .context("asking Kafka what the group has committed")?;
-    for element in committed.elements() {
-        origin.check_mark(topic, element.metadata())?;
-    }
-    Ok(())
+    consumer
+        .committed_offsets(partitions, patience)
+        .context("asking Kafka what the group has committed")
 }
 
 async fn noted(ledger: &Ledger, found: &str) -> sqlx::Result<Origin> {

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use super::duties::Duties;
 use super::job::{DeadRecord, LedgerEntry};
+use super::orders::Orders;
 use super::partition::{Folded, Partition, Restored};
 use super::slot::{Active, Slot, Waiting};
 use super::standing::Reports;
@@ -53,15 +54,6 @@ pub(crate) struct Polled<'a> {
     pub(crate) timestamp: Micros,
 }
 
-/// What the member shall do with its Kafka client.
-#[derive(Debug, Default)]
-pub(crate) struct Orders {
-    pub(crate) resume: Vec<i32>,
-    pub(crate) pause: Vec<i32>,
-    /// Partition and offset, for lag tools and autoscaling.
-    pub(crate) commit: Vec<(i32, i64)>,
-}
-
 /// The partitions of one worker.
 #[derive(Debug)]
 pub(crate) struct Owner<F: Fold> {
@@ -74,7 +66,7 @@ pub(crate) struct Owner<F: Fold> {
     /// What each partition's log holds, as last seen.
     pub(super) log: BTreeMap<i32, LogRange>,
     /// Too much is unsaved: Kafka holds the rest.
-    holding_back: bool,
+    pub(super) holding_back: bool,
     /// Why this member has to leave the group and come back.
     pub(crate) failure: Option<String>,
 }
@@ -268,39 +260,12 @@ where
                     let partition = Partition::acquired(id, entry.epoch, restored);
                     let partition = Box::new(partition.with_canaries(canaries));
                     self.slots.insert(id, Slot::Active(partition));
-                    self.orders.resume.push(id);
+                    self.let_flow(id);
                     self.watch.acquired(since.elapsed());
                 }
                 Ok(Err(cause)) => self.without_state(id, LedgerEntry::from(&entry), cause),
                 Err(cause) => self.fail(format!("loading partition {id} ended: {cause}")),
             }
-        }
-    }
-
-    /// Pauses every partition while too much is unsaved, and resumes when half of it is gone.
-    fn hold_back(&mut self) {
-        let partitions = || {
-            self.slots
-                .iter()
-                .filter_map(|(id, slot)| Some((*id, slot.active()?)))
-        };
-        let unsaved: usize = partitions()
-            .map(|(_, partition)| partition.unsaved_bytes())
-            .sum::<usize>()
-            + self.duties.bytes_under_way();
-        let max = self.shared.unsaved_bytes_max;
-        if !self.holding_back && unsaved > max {
-            warn!(
-                store.unsaved_bytes = unsaved,
-                "{}: {unsaved} bytes wait for Postgres, more than {max}: Kafka holds the rest",
-                F::NAME
-            );
-            self.holding_back = true;
-            self.orders.pause.extend(partitions().map(|(id, _)| id));
-        } else if self.holding_back && unsaved < max / 2 {
-            info!("{}: going on", F::NAME);
-            self.holding_back = false;
-            self.orders.resume.extend(partitions().map(|(id, _)| id));
         }
     }
 

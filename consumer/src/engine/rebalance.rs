@@ -24,7 +24,7 @@ use crate::store::origin::Origin;
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(15);
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a look at a log may take before it is given up for now.
-const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Receives the group's rebalances.
 pub(crate) struct Rebalances<F: Fold> {

@@ -27,7 +27,7 @@ where
             };
             self.slots
                 .insert(polled.partition, Slot::Rebuilding(Box::new(rebuilding)));
-            self.orders.pause.push(polled.partition);
+            self.orders.pause(polled.partition);
         }
     }
 
@@ -89,7 +89,7 @@ where
             Err(cause) => return self.fail(format!("rebuilding partition {id} ended: {cause}")),
         }
         self.slots.insert(id, Slot::Active(rebuilding.partition));
-        self.orders.resume.push(id);
+        self.let_flow(id);
         for waiting in &rebuilding.waiting {
             self.record(waiting.as_polled(id));
         }

@@ -60,7 +60,7 @@ where
             stop.why
         );
         self.watch.stopped(partition, stop.reason);
-        self.orders.pause.push(partition);
+        self.orders.pause(partition);
         if let Some(Slot::Loading { task, .. }) =
             self.slots.insert(partition, Slot::Stopped { stop, entry })
         {

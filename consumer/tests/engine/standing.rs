@@ -281,3 +281,27 @@ async fn a_worker_with_a_stopped_partition_is_not_ready_and_says_why() {
         .await;
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ledgers_that_came_to_an_empty_group_together_stop_once_they_commit() {
+    let mut corner = Corner::new().await;
+    let other = Corner::new().await;
+    let first = corner.start();
+    let stranger = corner.start_with(&other, &[]);
+    first.ready().await;
+    stranger.ready().await;
+    // Nobody has committed yet. Whoever has a partition does so now.
+    for partition in 0..3 {
+        corner.positions(partition, 10);
+    }
+    for running in [&first, &stranger] {
+        running
+            .not_ready("two ledgers of one group would share")
+            .await;
+        running
+            .metric(GAUGE, "partition=\"all\",reason=\"two_ledgers\"", "1")
+            .await;
+    }
+    first.stop().await;
+    stranger.stop().await;
+}
