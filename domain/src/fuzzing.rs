@@ -6,6 +6,7 @@ use prost::Message as _;
 
 pub use movement::movement;
 
+use crate::canary::Canary;
 use crate::dead_letter::DeadLetter;
 use crate::envelope;
 use crate::event::{Body, Event};
@@ -21,6 +22,9 @@ pub fn envelope(data: &[u8]) {
         let written = envelope::encode(event.clone());
         let again = envelope::decode(&written).expect("what was read can be written and read");
         assert_eq!(again, event);
+        if let Some(canary) = Canary::of(&event) {
+            assert!(is_storable(&canary.gateway.0) && i64::try_from(canary.sequence).is_ok());
+        }
         fold_twice(event);
     }
     if let Ok(letter) = DeadLetter::from_bytes(data) {
@@ -53,13 +57,17 @@ fn fold_twice(event: Event) {
             key.traveler.as_str(),
             key.traveler_type.as_str(),
         ] {
-            // Postgres has no NUL in text, and no key above 2,704 bytes.
-            assert!(!name.contains('\0') && (1..=256).contains(&name.len()));
+            assert!(is_storable(name));
         }
         // Nor has it a year before 4714 BC.
         assert!((Micros::FIRST..=Micros::LAST).contains(&key.entered_at));
     }
     fold.all_live();
+}
+
+/// Postgres has no NUL in text, and no key above 2,704 bytes.
+fn is_storable(name: &str) -> bool {
+    !name.contains('\0') && (1..=256).contains(&name.len())
 }
 
 /// A tick after everything that a calendar can name.

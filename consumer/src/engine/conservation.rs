@@ -83,7 +83,7 @@ impl Conservation {
 
     fn observe(&mut self, canary: Option<(Canary, Micros)>) {
         if let Some((canary, at)) = canary {
-            self.gaps += self.canaries.observe(canary, at);
+            self.gaps = self.gaps.saturating_add(self.canaries.observe(canary, at));
         }
     }
 
@@ -95,7 +95,7 @@ impl Conservation {
             gaps: std::mem::take(&mut self.gaps),
         };
         self.under_way.0 += tally.counts.total();
-        self.under_way.1 += tally.gaps;
+        self.under_way.1 = self.under_way.1.saturating_add(tally.gaps);
         tally
     }
 
@@ -103,7 +103,7 @@ impl Conservation {
     pub(crate) fn saved(&mut self) {
         let (records, gaps) = std::mem::take(&mut self.under_way);
         self.accounted += records;
-        self.gaps_saved += gaps;
+        self.gaps_saved = self.gaps_saved.saturating_add(gaps);
     }
 
     /// Records up to `saved`, where the ledger is, of which nobody knows what became: 0, or something is wrong.
