@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use domain::dead_letter::DeadLetter;
+use domain::rejection::Reason;
+
 use super::wire::serial_in;
-use crate::producer::{Batch, SendError};
+use crate::producer::{Batch, Record, SendError, Stream};
 use crate::window::Slot;
 
 /// See the module.
@@ -57,6 +60,7 @@ impl Tray {
             if !self.has_room() {
                 return Err(SendError::QueueFull);
             }
+            assert!(!is_poison(record), "a decoder panicked");
             let serial = serial_in(&record.value).expect("every payload carries its serial");
             self.lock().push(Lying {
                 slot: Arc::clone(&batch.slot),
@@ -70,4 +74,11 @@ impl Tray {
     fn lock(&self) -> MutexGuard<'_, Vec<Lying>> {
         self.records.lock().expect("no holder of this lock panics")
     }
+}
+
+/// Whether its decoder panicked on the message: nobody else would notice, because the gateway lives on.
+fn is_poison(record: &Record) -> bool {
+    record.stream == Stream::DeadLetters
+        && DeadLetter::from_bytes(&record.value)
+            .is_ok_and(|letter| letter.reason == Reason::Poison.as_str())
 }
