@@ -16,6 +16,7 @@ mod members;
 mod migrate;
 mod output;
 mod run_file;
+mod same_kafka;
 mod status;
 mod target;
 mod topics;

@@ -191,6 +191,13 @@ async fn a_record_that_cannot_be_folded_ends_with_its_place_in_kafka() {
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("stays, 0 records: undecodable: "), "{said}");
 
+    let sql = "update log_origin set cluster_id = reverse(cluster_id)";
+    sqlx::query(sql).execute(&site.pool).await.unwrap();
+    let (status, said) = replay(&site, &["--all"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("never count here"), "{said}");
+    sqlx::query(sql).execute(&site.pool).await.unwrap();
+
     // What a fold of an earlier build choked on, and today's reads: the raw record goes back to its partition.
     let event = site::position("s1", "t2", Micros(START + 1_000_000), 2);
     let partition = domain::topic::partition_of("s1", site::PARTITIONS);

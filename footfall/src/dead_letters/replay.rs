@@ -23,7 +23,7 @@ use super::no_letter;
 use super::send::{Record, Sender};
 use super::table::{self, Letter};
 use crate::target::{KafkaTarget, postgres_of};
-use crate::{exit, kafka_offsets, output};
+use crate::{exit, kafka_offsets, output, same_kafka};
 
 /// Arguments of `dead-letters replay`.
 #[derive(Debug, clap::Args)]
@@ -105,6 +105,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut postgres = PgConnection::connect(&postgres_url)
         .await
         .map_err(|error| exit::usage(format!("connecting to Postgres: {error}")))?;
+    let advice = "A letter that was sent there would be marked, and never count here";
+    same_kafka::check(&replay.kafka, &mut postgres, advice).await?;
     let mut counts = Counts::default();
     let mut after = i64::MIN;
     loop {

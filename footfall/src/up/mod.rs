@@ -16,7 +16,6 @@ use anyhow::Context;
 use chassis::kafka::KafkaArgs;
 use chassis::telemetry::LogArgs;
 use chassis::url::without_password;
-use consumer::origin;
 use domain::topic::SENSOR_MOVEMENTS;
 use sqlx::{Connection, PgConnection};
 use stack::{Folder, Stack, StackError, Topic};
@@ -27,7 +26,7 @@ use choice::Kafka;
 use plan::{Addresses, Plan, Start};
 
 use crate::run_file::RunFile;
-use crate::{exit, kafka_offsets, migrate, output};
+use crate::{exit, kafka_offsets, migrate, output, same_kafka};
 
 /// Runs the subcommand.
 pub(crate) async fn run(
@@ -125,18 +124,12 @@ async fn start_stack(args: &Args) -> Result<Stack, StackError> {
     Ok(stack)
 }
 
-/// Offsets of one log mean nothing in another: a consumer would refuse it, and we do so before anything is started or made.
+/// A consumer would refuse another Kafka, and we do so before anything is started or made.
 async fn check_origin(kafka: &KafkaArgs, postgres_url: &str) -> anyhow::Result<()> {
-    let looking = kafka.clone();
-    let found = tokio::task::spawn_blocking(move || kafka_offsets::cluster_id(&looking)).await??;
     let mut connection = PgConnection::connect(postgres_url).await?;
-    let noted = origin::noted(&mut connection).await?;
-    connection.close().await?;
-    origin::check(noted, &found).map_err(|error| {
-        exit::usage(format!(
-            "{error}. `--fresh` begins anew, `--dir` chooses another folder"
-        ))
-    })
+    let advice = "`--fresh` begins anew, `--dir` chooses another folder";
+    same_kafka::check(kafka, &mut connection, advice).await?;
+    Ok(connection.close().await?)
 }
 
 /// Topics, tables and the registry. Says whether the log of movements is still empty.
