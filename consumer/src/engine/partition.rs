@@ -272,7 +272,8 @@ impl<F: Fold> Partition<F> {
         let at = Standpoint {
             epoch: self.epoch,
             next: self.next,
-            is_saved: self.is_saved(),
+            saved: self.saved,
+            from: self.delta.from(),
         };
         let (generation, writes) = self.shown.begin_flush(&mut self.fold, at, with_visits)?;
         Some(Flush {

@@ -30,8 +30,10 @@ pub(super) struct Shown {
 pub(super) struct Standpoint {
     pub(super) epoch: i64,
     pub(super) next: i64,
-    /// Whether the ledger has everything that is folded.
-    pub(super) is_saved: bool,
+    /// What the ledger has.
+    pub(super) saved: i64,
+    /// What it has once the checkpoint under way is saved.
+    pub(super) from: i64,
 }
 
 impl Shown {
@@ -78,7 +80,7 @@ impl Shown {
         let reseeds = std::mem::take(&mut self.reseed);
         let known = self.generation.clone().filter(|_| !reseeds);
         let begun = match known {
-            Some(generation) => (generation, self.changes(fold, at.is_saved, with_visits)),
+            Some(generation) => (generation, self.changes(fold, at, with_visits)),
             None => (self.open(at.epoch), fold.all_live()),
         };
         self.flushed = at.next;
@@ -89,16 +91,19 @@ impl Shown {
     fn changes<F: Fold>(
         &mut self,
         fold: &mut F,
-        is_saved: bool,
+        at: Standpoint,
         with_visits: bool,
     ) -> Vec<LiveWrite> {
         let (mut gone, mut writes): (Vec<_>, Vec<_>) = fold
             .drain_live(with_visits)
             .into_iter()
             .partition(|write| write.value.is_none());
-        if is_saved {
+        if at.saved == at.next {
             // Postgres has their rows already.
             self.gone_ready.append(&mut gone);
+        } else if at.from == at.next {
+            // The checkpoint under way has them: there may be no other one for as long as nothing comes.
+            self.gone_under_way.append(&mut gone);
         }
         self.gone_new.append(&mut gone);
         writes.append(&mut self.gone_ready);
