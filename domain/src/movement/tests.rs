@@ -1,6 +1,8 @@
-//! The fold: case by case (`cases`), and in any order of arrival (`orders`), against the definitions (`reference`).
+//! The fold: case by case (`cases`), with very many of something (`many`), and in any order of arrival (`orders`), against
+//! the definitions (`reference`).
 
 mod cases;
+mod many;
 mod orders;
 mod reference;
 
