@@ -1,6 +1,7 @@
 //! The fold: case by case (`cases`), with very many of something (`many`), and in any order of arrival (`orders`), against
-//! the definitions (`reference`).
+//! the definitions (`reference`); and what it packs (`blocks`).
 
+mod blocks;
 mod cases;
 mod many;
 mod orders;
