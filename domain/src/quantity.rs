@@ -1,9 +1,9 @@
 //! Physical quantities as integers. Sums of integers do not depend on the order of arrival; sums of floats do.
 
-/// A speed in nanometres per second, 0 to 10⁹ m/s.
+/// A speed in nanometres per second, 0 to [`SPEED_CEILING_M_S`].
 ///
-/// The resolution of 10⁻⁹ m/s is far below what any sensor resolves; a sample above the ceiling (three times the speed of
-/// light) is a broken sensor and counts as the ceiling.
+/// The resolution of 10⁻⁹ m/s is far below what any sensor resolves; a sample above the ceiling is a broken sensor and counts
+/// as the ceiling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Speed(pub i64);
 
@@ -12,17 +12,22 @@ pub struct Speed(pub i64);
 pub struct Distance(pub i64);
 
 const NANO: f64 = 1e9;
-const SPEED_MAX_M_S: f64 = 1e9;
+
+/// The fastest that a sample can be, far above anything that moves through a building or past it.
+///
+/// It is so low that a sum holds 92,233 samples at the ceiling, which is more than a pane of one sensor has. A sum that reached
+/// the end of its range would depend on the order in which samples come and are taken back.
+pub const SPEED_CEILING_M_S: f64 = 1e5;
 
 impl Speed {
     /// From metres per second, rounded to the nearest nanometre per second.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "clamped to 10^18, which an i64 holds"
+        reason = "clamped to 10^14, which an i64 holds"
     )]
     pub fn from_m_s(metres_per_second: f64) -> Self {
-        Self((metres_per_second.clamp(0.0, SPEED_MAX_M_S) * NANO).round() as i64)
+        Self((metres_per_second.clamp(0.0, SPEED_CEILING_M_S) * NANO).round() as i64)
     }
 
     /// In metres per second.

@@ -53,8 +53,10 @@ impl Sensor {
             self.open[usize::from(track.traveler_type)] -= 1;
             self.recently_closed.push_back((self.clock, index));
             let (first, row) = (visit.first, VisitRow::from(&*visit));
-            rows.visits
-                .insert(visit_key(&self.name, &self.types, track, first), Some(row));
+            rows.visits.insert(
+                visit_key(&self.name, &self.types.names, track, first),
+                Some(row),
+            );
         }
         self.visits_changed = true;
     }
@@ -85,7 +87,7 @@ impl Sensor {
             // A visit that was closed and is open again has no row until it closes anew.
             step.rows
                 .visits
-                .insert(visit_key(&self.name, &self.types, track, first), row);
+                .insert(visit_key(&self.name, &self.types.names, track, first), row);
         }
         if phase == Phase::Open && !track.in_closing {
             track.in_closing = true;
@@ -106,8 +108,10 @@ impl Sensor {
             Phase::New => {}
             Phase::Open => self.open[usize::from(track.traveler_type)] -= 1,
             Phase::Closed => {
-                rows.visits
-                    .insert(visit_key(&self.name, &self.types, track, gone.first), None);
+                rows.visits.insert(
+                    visit_key(&self.name, &self.types.names, track, gone.first),
+                    None,
+                );
             }
         }
     }

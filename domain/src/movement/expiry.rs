@@ -2,9 +2,10 @@
 //! extremes of a pane, which must be known before it goes.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use super::MovementConfig;
-use super::panes::Slot;
+use super::panes::{Slot, TypeIndex};
 use super::rows::{BlockRow, MovementRows, PaneRow};
 use super::sensor::{REPORT, Sensor, traveler_hash};
 use super::track::{Sample, speed_between};
@@ -50,7 +51,7 @@ impl Sensor {
 
     /// Writes down what left memory.
     fn archive(&mut self, part: i64, rows: &mut MovementRows) {
-        for (hour, bytes) in self.leaving.pack(&self.types) {
+        for (hour, bytes) in self.leaving.pack(&self.types.names) {
             rows.blocks.push(BlockRow {
                 sensor: self.name.clone(),
                 hour,
@@ -115,48 +116,70 @@ impl Sensor {
         self.free.push(index);
     }
 
-    /// Computes the extremes of a pane again from the samples, when one of them was taken back.
+    /// Computes the extremes of a pane again from the samples, when one of them was taken back: together with those of all
+    /// panes of which that is so, because it is the way through the tracks that takes time.
     pub(super) fn refresh_extremes(&mut self, slot: Slot, idle_gap: Span) {
-        let Some(open) = self
-            .panes
-            .by_slot
-            .get_mut(&slot)
-            .filter(|open| open.extremes_stale)
-        else {
-            return;
-        };
-        let (start, kind) = slot;
-        let mut extremes: Option<(Speed, Speed)> = None;
-        let tracks = self.tracks.iter().flatten();
-        let runs = tracks
-            .map(|track| (track.traveler_type, &track.samples))
-            .chain(self.recalled.iter().map(|(kind, run)| (*kind, run)));
-        for (_, samples) in runs.filter(|run| run.0 == kind) {
-            let from = samples.partition_point(|s| s.at < start).max(1);
-            let to = samples.partition_point(|s| s.at < start + PANE);
-            for at in from..to {
-                let (a, b) = (&samples[at - 1], &samples[at]);
-                if b.at - a.at <= idle_gap
-                    && let Some(speed) = speed_between(a, b)
-                {
-                    let (min, max) = extremes.unwrap_or((speed, speed));
-                    extremes = Some((min.min(speed), max.max(speed)));
-                }
-            }
+        if self.panes.stale.contains(&slot) {
+            self.refresh_all_extremes(idle_gap);
         }
-        (open.pane.speed.min, open.pane.speed.max) = extremes.unwrap_or_default();
-        open.extremes_stale = false;
     }
 
     /// See [`Sensor::refresh_extremes`], for every pane.
     pub(super) fn refresh_all_extremes(&mut self, idle_gap: Span) {
-        let stale = self
-            .panes
-            .by_slot
-            .iter()
-            .filter(|(_, open)| open.extremes_stale);
-        for slot in stale.map(|(slot, _)| *slot).collect::<Vec<_>>() {
-            self.refresh_extremes(slot, idle_gap);
+        let stale = std::mem::take(&mut self.panes.stale);
+        let mut starts: HashMap<TypeIndex, Vec<Micros>> = HashMap::new();
+        for (start, kind) in &stale {
+            starts.entry(*kind).or_default().push(*start);
         }
+        let mut extremes: HashMap<Slot, (Speed, Speed)> = HashMap::new();
+        if !stale.is_empty() {
+            let tracks = self.tracks.iter().flatten();
+            let runs = tracks
+                .map(|track| (track.traveler_type, &track.samples))
+                .chain(self.recalled.iter().map(|(kind, run)| (*kind, run)));
+            for (kind, samples) in runs {
+                let Some(starts) = starts.get(&kind) else {
+                    continue;
+                };
+                for_each_speed(samples, starts, idle_gap, |start, speed| {
+                    let (min, max) = extremes.entry((start, kind)).or_insert((speed, speed));
+                    (*min, *max) = ((*min).min(speed), (*max).max(speed));
+                });
+            }
+        }
+        for slot in stale {
+            if let Some(open) = self.panes.by_slot.get_mut(&slot) {
+                let of_it = extremes.get(&slot).copied();
+                (open.pane.speed.min, open.pane.speed.max) = of_it.unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// Gives every speed whose later end lies in one of the panes that begin at `starts`, which are in order. What lies between
+/// them is passed over.
+fn for_each_speed(
+    samples: &[Sample],
+    starts: &[Micros],
+    idle_gap: Span,
+    mut give: impl FnMut(Micros, Speed),
+) {
+    let (mut at, mut next) = (1, 0);
+    while let Some(sample) = samples.get(at) {
+        next += starts[next..].partition_point(|start| *start + PANE <= sample.at);
+        let Some(&start) = starts.get(next) else {
+            return;
+        };
+        if sample.at < start {
+            at += samples[at..].partition_point(|sample| sample.at < start);
+            continue;
+        }
+        let before = &samples[at - 1];
+        if sample.at - before.at <= idle_gap
+            && let Some(speed) = speed_between(before, sample)
+        {
+            give(start, speed);
+        }
+        at += 1;
     }
 }

@@ -6,10 +6,10 @@
 //! have changed in time. An event beyond the horizon (48 h), or in a visit that began long before it, is kept and changes
 //! nothing.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use super::MovementConfig;
-use super::recall::Recalled;
+use super::recalled::Recalled;
 use super::rows::{LateRow, MovementRows, Stretch};
 use super::sensor::{Sensor, Step};
 use super::track::Identity;
@@ -60,6 +60,9 @@ impl LateEvent {
         }
     }
 }
+
+/// When the late events of each traveler happened.
+pub(super) type LateOf<'a> = BTreeMap<(&'a TravelerType, &'a TravelerId), Vec<Micros>>;
 
 /// A traveler's samples without a gap above `idle_gap`, of which some are late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,23 +150,11 @@ impl Sensor {
         joined(around.collect())
     }
 
-    /// Whose samples the late events are.
-    pub(super) fn late_travelers(&self) -> HashSet<(&TravelerType, &TravelerId)> {
-        let facts = self.late.iter().map(|event| &event.fact);
-        facts
-            .filter_map(|fact| match fact {
-                LateFact::Position(position, _) => {
-                    Some((&position.traveler_type, &position.traveler))
-                }
-                LateFact::Sign(_) => None,
-            })
-            .collect()
-    }
-
     /// The runs of a traveler: what was recalled, what is in memory, and what is late.
     pub(super) fn runs(
         &self,
         whose: (&TravelerType, &TravelerId),
+        late: &[Micros],
         recalled: &Recalled,
         idle_gap: Span,
     ) -> Vec<Run> {
@@ -177,16 +168,10 @@ impl Sensor {
                 ..Run::at(sample.at)
             }));
         }
-        for event in &self.late {
-            if let LateFact::Position(position, _) = &event.fact
-                && (&position.traveler_type, &position.traveler) == whose
-            {
-                single.push(Run {
-                    has_late: true,
-                    ..Run::at(event.event_time)
-                });
-            }
-        }
+        single.extend(late.iter().map(|at| Run {
+            has_late: true,
+            ..Run::at(*at)
+        }));
         single.sort_unstable_by_key(|run| run.first);
         let mut runs: Vec<Run> = Vec::new();
         for next in single {
@@ -214,27 +199,35 @@ impl Sensor {
         let floor = (self.newest(tick) - config.amend_horizon - FURTHER_BACK).floor(PANE);
         let mut stretches = recalled.stretches.clone();
         let mut grown = false;
-        for whose in self.late_travelers() {
-            let runs = self.runs(whose, recalled, config.idle_gap);
+        for (whose, late) in late_of(&self.late) {
+            let runs = self.runs(whose, &late, recalled, config.idle_gap);
             let touches = self.touches_memory(&runs, config);
             for run in runs.iter().filter(|run| run.matters(touches)) {
-                if !stretches.iter().any(|stretch| stretch.contains(run.first)) {
-                    stretches.push(Stretch {
-                        sensor: self.name.clone(),
-                        from: (run.first - reach(config)).floor(PANE),
-                        to: (run.first + reach(config)).ceil(PANE),
-                    });
-                    grown = true;
-                }
-                for stretch in &mut stretches {
-                    let length = Span((stretch.to - stretch.from).0.max(GROWS_BY.0));
-                    let (first, last) = (run.first - config.idle_gap, run.last + config.idle_gap);
-                    if run.first >= stretch.from && first < stretch.from && stretch.from > floor {
-                        stretch.from = (stretch.from - length).max(floor);
+                // Where it begins and where it ends, before anything grew: more than one step a round is not needed.
+                let length =
+                    |stretch: &Stretch| Span((stretch.to - stretch.from).0.max(GROWS_BY.0));
+                let (first, last) = (run.first - config.idle_gap, run.last + config.idle_gap);
+                match index_at(&recalled.stretches, run.first) {
+                    None => {
+                        stretches.push(Stretch {
+                            sensor: self.name.clone(),
+                            from: (run.first - reach(config)).floor(PANE),
+                            to: (run.first + reach(config)).ceil(PANE),
+                        });
                         grown = true;
                     }
-                    if run.last < stretch.to && last >= stretch.to && stretch.to < self.watermark {
-                        stretch.to = stretch.to + length;
+                    Some(index) => {
+                        let of_it = &recalled.stretches[index];
+                        if first < of_it.from && of_it.from > floor {
+                            stretches[index].from = (of_it.from - length(of_it)).max(floor);
+                            grown = true;
+                        }
+                    }
+                }
+                if let Some(index) = index_at(&recalled.stretches, run.last) {
+                    let of_it = &recalled.stretches[index];
+                    if last >= of_it.to && of_it.to < self.watermark {
+                        stretches[index].to = of_it.to + length(of_it);
                         grown = true;
                     }
                 }
@@ -252,11 +245,27 @@ impl Sensor {
 
     /// Whether a run was recalled from its beginning.
     pub(super) fn is_whole(run: &Run, recalled: &Recalled, idle_gap: Span) -> bool {
-        recalled
-            .stretches
-            .iter()
-            .any(|stretch| stretch.from <= run.first - idle_gap && stretch.contains(run.first))
+        index_at(&recalled.stretches, run.first)
+            .is_some_and(|index| recalled.stretches[index].from <= run.first - idle_gap)
     }
+}
+
+/// The late events by traveler. Who looks at every traveler has to go through them once, not once for each.
+pub(super) fn late_of(late: &[LateEvent]) -> LateOf<'_> {
+    let mut of_each = LateOf::new();
+    for event in late {
+        if let LateFact::Position(position, _) = &event.fact {
+            let whose = (&position.traveler_type, &position.traveler);
+            of_each.entry(whose).or_default().push(event.event_time);
+        }
+    }
+    of_each
+}
+
+/// Which of a sensor's stretches, disjoint and in order, holds an instant.
+pub(super) fn index_at(stretches: &[Stretch], at: Micros) -> Option<usize> {
+    let index = stretches.partition_point(|stretch| stretch.to <= at);
+    stretches.get(index)?.contains(at).then_some(index)
 }
 
 /// How far around an event it may matter what happened: visits and coverage look back and ahead.

@@ -127,7 +127,7 @@ impl Sensor {
 
     /// The counts that are not zero, by type.
     fn counts(&self, counts: &[u32]) -> Vec<OpenCount> {
-        let named = self.types.iter().zip(counts);
+        let named = self.types.names.iter().zip(counts);
         named
             .filter(|(_, n)| **n > 0)
             .map(|(name, n)| OpenCount {
@@ -178,7 +178,7 @@ impl Sensor {
     fn visit_value(&self, track: &Track, visit: &Visit) -> VisitValue {
         VisitValue {
             traveler: track.traveler.0.clone(),
-            traveler_type: self.types[usize::from(track.traveler_type)].0.clone(),
+            traveler_type: self.types.names[usize::from(track.traveler_type)].0.clone(),
             entered_us: visit.first.0,
             left_us: visit.last.0,
             samples: visit.samples,

@@ -6,9 +6,9 @@
 //! amends what was final, at the next tick, within 48 h.
 //!
 //! - `sensor`: one sensor's tracks, panes and clocks; `closing`: when visits close; `expiry`: what is final and let go;
-//! - `track`: one traveler's samples and visits, and what a new sample changes;
-//! - `panes`: the panes of a sensor, changed by differences;
-//! - `late`: events behind the watermark; `recall`: how they are folded; `archive`: what they are folded into, packed;
+//! - `track`: one traveler's samples and visits, and what a new sample changes; `visit`: one visit;
+//! - `panes`: the panes of a sensor, changed by differences; `types`: its types of traveler;
+//! - `late`: events behind the watermark; `recall`: how they are folded; `recalled`: into what, and `archive`: the same, packed;
 //! - `rows`: what goes to Postgres; `live`: what goes to Redis; `snapshot`: the state as bytes.
 
 mod archive;
@@ -18,10 +18,13 @@ mod late;
 mod live;
 mod panes;
 mod recall;
+mod recalled;
 mod rows;
 mod sensor;
 mod snapshot;
 mod track;
+mod types;
+mod visit;
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +48,7 @@ use crate::rejection::{Reason, Rejection};
 use crate::time::{Micros, Span};
 use crate::topic;
 use late::AMEND_EVERY;
-use recall::Recalled;
+use recalled::Recalled;
 use sensor::Sensor;
 
 /// The parameters of the rules.
@@ -189,12 +192,14 @@ impl Fold for MovementFold {
         let mut want = Want::default();
         let mut is_short = false;
         let mut recalled = Vec::new();
+        let mut of_each = Recalled::of_each(past);
         for sensor in self
             .sensors
             .values()
             .filter(|sensor| !sensor.late.is_empty())
         {
-            let of_it = Recalled::of(sensor, &past, &self.config);
+            let mut of_it = of_each.remove(&sensor.name).unwrap_or_default();
+            of_it.unpack(sensor, &self.config);
             let grown = sensor.short_of(&of_it, self.tick, &self.config);
             is_short |= grown.is_some();
             want.stretches

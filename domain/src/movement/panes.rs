@@ -27,6 +27,8 @@ pub(super) struct Panes {
     pub(super) rows_due: Vec<Slot>,
     /// Panes that end at or before this have settled.
     pub(super) settled_until: Micros,
+    /// Slots of which an extreme was taken back: theirs must be computed again.
+    pub(super) stale: BTreeSet<Slot>,
     /// Final panes that late events changed since the live view was drained.
     pub(super) revised: BTreeSet<Slot>,
 }
@@ -38,8 +40,6 @@ pub(super) struct OpenPane {
     pub(super) changed_offset: i64,
     /// Changes after it settled.
     pub(super) revision: u32,
-    /// The extremes must be computed again.
-    pub(super) extremes_stale: bool,
     pub(super) in_live_changed: bool,
     pub(super) in_rows_due: bool,
 }
@@ -120,7 +120,11 @@ impl PaneEdit<'_> {
         stats.n = stats.n.saturating_sub(1);
         stats.sum = Speed(stats.sum.0 - speed.0);
         stats.sketch.remove(speed.as_m_s());
-        open.extremes_stale |= speed == stats.min || speed == stats.max;
+        if speed == stats.min || speed == stats.max {
+            self.panes
+                .stale
+                .insert((at.floor(PANE), self.traveler_type));
+        }
     }
 
     /// The pane that starts at `start`, marked as changed.

@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::MovementConfig;
-use super::archive::{Block, Whose};
-use super::late::{LateEvent, LateFact, Run};
+use super::archive::Whose;
+use super::late::{LateEvent, LateFact, Run, index_at, late_of};
 use super::panes::{OpenPane, Slot, TypeIndex};
-use super::rows::{BlockRow, PaneRow, Past, Stretch, VisitKey, VisitRow};
+use super::recalled::Recalled;
+use super::rows::{PaneRow, VisitKey};
 use super::sensor::{Sensor, Step};
 use super::track::{Identity, Sample, Track};
-use crate::coverage::HourBits;
 use crate::event::Position;
 use crate::event_key::EventKey;
 use crate::fold::Outcome;
@@ -22,99 +22,8 @@ use crate::id::{TravelerId, TravelerType};
 use crate::pane::PaneKey;
 use crate::time::Micros;
 
-type Name = (TravelerType, TravelerId);
-
-/// The past of one sensor, as far as it was asked for.
-#[derive(Debug, Default)]
-pub(super) struct Recalled {
-    pub(super) stretches: Vec<Stretch>,
-    samples: HashMap<Name, Vec<Sample>>,
-    signs: Vec<(Micros, bool)>,
-    panes: Vec<(PaneKey, PaneRow)>,
-    visits: HashMap<VisitKey, VisitRow>,
-    up: BTreeMap<Micros, HourBits>,
-}
-
-impl Recalled {
-    pub(super) fn samples_of(&self, (kind, traveler): (&TravelerType, &TravelerId)) -> &[Sample] {
-        let name = (kind.clone(), traveler.clone());
-        self.samples.get(&name).map_or(&[], Vec::as_slice)
-    }
-
-    /// What `past` says of a sensor, together with what left its memory and is in no block yet.
-    pub(super) fn of(sensor: &Sensor, past: &Past, config: &MovementConfig) -> Self {
-        let is_its = |name: &crate::id::DeviceId| *name == sensor.name;
-        let of_it = past.want.stretches.iter().filter(|s| is_its(&s.sensor));
-        let panes = past.panes.iter().filter(|(key, _)| is_its(&key.sensor));
-        let visits = past.visits.iter().filter(|(key, _)| is_its(&key.sensor));
-        let up = past.up.iter().filter(|((name, _), _)| is_its(name));
-        let mut recalled = Self {
-            stretches: of_it.cloned().collect(),
-            panes: panes.cloned().collect(),
-            visits: visits.cloned().collect(),
-            up: up.map(|((_, hour), row)| (*hour, row.bits)).collect(),
-            ..Self::default()
-        };
-        recalled.panes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        recalled.take_samples(
-            sensor,
-            past.blocks.iter().filter(|b| is_its(&b.sensor)),
-            config,
-        );
-        recalled
-    }
-
-    fn take_samples<'a>(
-        &mut self,
-        sensor: &Sensor,
-        blocks: impl Iterator<Item = &'a BlockRow>,
-        config: &MovementConfig,
-    ) {
-        let travelers = sensor.late_travelers();
-        let near = sensor.stretches(config);
-        let all = self.stretches.clone();
-        // Of all the others only what lies around the late events is of use.
-        let wanted = |kind: &TravelerType, traveler: &TravelerId, at: Micros| {
-            let stretches = if travelers.contains(&(kind, traveler)) {
-                &all
-            } else {
-                &near
-            };
-            stretches.iter().any(|stretch| stretch.contains(at))
-        };
-        for row in blocks {
-            // A block that cannot be read was not written by this fold; there is nothing to be had from it.
-            let Some(block) = Block::from_bytes(row.hour, &row.bytes, wanted) else {
-                continue;
-            };
-            self.signs.extend(block.signs);
-            for (kind, traveler, samples) in block.tracks {
-                self.samples
-                    .entry((kind, traveler))
-                    .or_default()
-                    .extend(samples);
-            }
-        }
-        self.signs.extend(&sensor.leaving.signs);
-        for ((kind, traveler), samples) in &sensor.leaving.samples {
-            let kind = &sensor.types[usize::from(*kind)];
-            let samples = samples
-                .iter()
-                .filter(|sample| wanted(kind, traveler, sample.at));
-            self.samples
-                .entry((kind.clone(), traveler.clone()))
-                .or_default()
-                .extend(samples);
-        }
-        for samples in self.samples.values_mut() {
-            samples.sort_unstable_by_key(|sample| (sample.at, sample.key));
-            samples.dedup_by_key(|sample| (sample.at, sample.key));
-        }
-        self.signs
-            .retain(|(at, _)| near.iter().any(|s| s.contains(*at)));
-        self.signs.sort_unstable();
-    }
-}
+/// The runs of each traveler of whom something is late.
+type RunsOf<'a> = BTreeMap<(&'a TravelerType, &'a TravelerId), Vec<Run>>;
 
 /// A track that was put together with what it had forgotten.
 #[derive(Debug)]
@@ -128,16 +37,17 @@ struct Whole {
 impl Sensor {
     /// Folds the late events. `step` is that of the tick on whose behalf it happens.
     pub(super) fn amend(&mut self, recalled: &Recalled, step: &mut Step<'_>) {
-        let hopeless = self.hopeless(recalled, step.config);
-        self.recall_signs(recalled, step.config);
-        let mut wholes: HashMap<Whose, Whole> = HashMap::new();
-        self.recall_tracks(recalled, step.config, &mut wholes);
+        let late = std::mem::take(&mut self.late);
+        let runs = self.runs_of_each(&late, recalled, step.config);
+        let hopeless = self.hopeless(&late, &runs, recalled, step.config);
+        self.recall_signs(recalled);
+        let wholes = self.recall_tracks(&runs, recalled, step.config);
         self.recall_others(recalled, step.config, &wholes);
         let slots = self.recall_panes(&recalled.panes);
-        for (event, is_hopeless) in std::mem::take(&mut self.late).into_iter().zip(hopeless) {
-            let amended = !is_hopeless && self.take_in_late(&event, &wholes, step);
+        for (event, is_hopeless) in late.iter().zip(hopeless) {
+            let amended = !is_hopeless && self.take_in_late(event, &wholes, step);
             if amended || is_hopeless {
-                step.rows.late.extend(self.late_row(&event, amended));
+                step.rows.late.extend(self.late_row(event, amended));
             }
         }
         self.forget_again(&slots, wholes, step);
@@ -145,43 +55,60 @@ impl Sensor {
         self.live_changed = true;
     }
 
+    /// The runs of every traveler of whom something is late.
+    fn runs_of_each<'a>(
+        &self,
+        late: &'a [LateEvent],
+        recalled: &Recalled,
+        config: &MovementConfig,
+    ) -> RunsOf<'a> {
+        let runs_of = |(whose, late): (_, Vec<Micros>)| {
+            (whose, self.runs(whose, &late, recalled, config.idle_gap))
+        };
+        late_of(late).into_iter().map(runs_of).collect()
+    }
+
     /// Which of the late events, in order, belong to a visit of which the beginning is not to be had.
-    fn hopeless(&self, recalled: &Recalled, config: &MovementConfig) -> Vec<bool> {
-        let mut runs: HashMap<Name, (Vec<Run>, bool)> = HashMap::new();
-        for (kind, traveler) in self.late_travelers() {
-            let of_it = self.runs((kind, traveler), recalled, config.idle_gap);
-            let touches = self.touches_memory(&of_it, config);
+    fn hopeless(
+        &self,
+        late: &[LateEvent],
+        runs: &RunsOf<'_>,
+        recalled: &Recalled,
+        config: &MovementConfig,
+    ) -> Vec<bool> {
+        let broken_of = |(whose, of_it): (&(_, _), &Vec<Run>)| {
+            let touches = self.touches_memory(of_it, config);
             let is_broken = |run: &&Run| {
                 run.matters(touches) && !Self::is_whole(run, recalled, config.idle_gap)
             };
             let broken: Vec<Run> = of_it.iter().filter(is_broken).copied().collect();
             // A visit in memory cannot be put together without its beginning, so nothing near it is touched.
             let in_memory = touches && !broken.is_empty();
-            runs.insert((kind.clone(), traveler.clone()), (broken, in_memory));
-        }
+            (*whose, (broken, in_memory))
+        };
+        let broken: BTreeMap<_, _> = runs.iter().map(broken_of).collect();
         let is_hopeless = |event: &LateEvent| match &event.fact {
             LateFact::Sign(_) => false,
             LateFact::Position(position, _) => {
-                let name = (position.traveler_type.clone(), position.traveler.clone());
-                let (broken, in_memory) = &runs[&name];
-                *in_memory || broken.iter().any(|run| run.contains(event.event_time))
+                let (broken, in_memory) = &broken[&(&position.traveler_type, &position.traveler)];
+                let next = broken.partition_point(|run| run.last < event.event_time);
+                let next = broken.get(next);
+                *in_memory || next.is_some_and(|run| run.contains(event.event_time))
             }
         };
-        self.late.iter().map(is_hopeless).collect()
+        late.iter().map(is_hopeless).collect()
     }
 
     /// Every sample is a sign of life. Tracks keep theirs a little longer than the coverage does.
-    fn recall_signs(&mut self, recalled: &Recalled, config: &MovementConfig) {
+    fn recall_signs(&mut self, recalled: &Recalled) {
         let mut signs = recalled.signs.clone();
         let forgotten = recalled.samples.values().flatten();
         signs.extend(forgotten.map(|sample| (sample.at, true)));
-        for stretch in self.stretches(config) {
-            for track in self.tracks.iter().flatten() {
-                let from = track.samples.partition_point(|s| s.at < stretch.from);
-                let in_memory = track.samples[from..].iter();
-                let within = in_memory.take_while(|sample| sample.at < stretch.to);
-                signs.extend(within.map(|sample| (sample.at, true)));
-            }
+        let until = recalled.near.last().map_or(Micros::MIN, |last| last.to);
+        for track in self.tracks.iter().flatten() {
+            let early = track.samples.iter().take_while(|s| s.at < until);
+            let near = early.filter(|s| index_at(&recalled.near, s.at).is_some());
+            signs.extend(near.map(|sample| (sample.at, true)));
         }
         self.coverage.recall(signs.into_iter(), &recalled.up);
     }
@@ -189,22 +116,16 @@ impl Sensor {
     /// Puts the tracks of the late events' travelers together.
     fn recall_tracks(
         &mut self,
+        runs: &RunsOf<'_>,
         recalled: &Recalled,
         config: &MovementConfig,
-        wholes: &mut HashMap<Whose, Whole>,
-    ) {
-        let mut names: Vec<Name> = self
-            .late_travelers()
-            .into_iter()
-            .map(|(kind, traveler)| (kind.clone(), traveler.clone()))
-            .collect();
-        names.sort_unstable();
-        for (kind, traveler) in names {
-            let runs = self.runs((&kind, &traveler), recalled, config.idle_gap);
-            let is_guest = !self.touches_memory(&runs, config);
-            let samples = recalled.samples_of((&kind, &traveler)).to_vec();
+    ) -> HashMap<Whose, Whole> {
+        let mut wholes = HashMap::new();
+        for (&(kind, traveler), runs) in runs {
+            let is_guest = !self.touches_memory(runs, config);
+            let samples = recalled.samples_of((kind, traveler)).to_vec();
             let archived = samples.iter().map(|s| (s.at, s.key)).collect();
-            let type_index = self.type_index(&kind);
+            let type_index = self.type_index(kind);
             let index = if is_guest {
                 let index = self.free_index();
                 self.tracks[index as usize] =
@@ -232,8 +153,9 @@ impl Sensor {
                 archived,
                 is_guest,
             };
-            wholes.insert((type_index, traveler), whole);
+            wholes.insert((type_index, traveler.clone()), whole);
         }
+        wholes
     }
 
     /// Keeps the samples of all others at hand, for the extremes of the panes.
@@ -369,8 +291,7 @@ impl Sensor {
         &self,
         (kind, traveler): (&TravelerType, &TravelerId),
     ) -> Option<&Track> {
-        let kind = self.types.iter().position(|known| known == kind)?;
-        let index = self.known_track(traveler, TypeIndex::try_from(kind).ok()?)?;
+        let index = self.known_track(traveler, self.types.known(kind)?)?;
         self.tracks[index as usize].as_ref()
     }
 }

@@ -176,13 +176,16 @@ impl Past {
     /// The rows of `want` among `rows`, for whoever keeps all of them in memory.
     #[must_use]
     pub fn of(rows: &MovementRows, want: Want) -> Self {
+        let mut of_each: HashMap<&DeviceId, Vec<&Stretch>> = HashMap::new();
+        for stretch in &want.stretches {
+            of_each.entry(&stretch.sensor).or_default().push(stretch);
+        }
+        let stretches_of = |sensor: &DeviceId| of_each.get(sensor).into_iter().flatten();
         let within = |sensor: &DeviceId, at: Micros| {
-            let mut of_it = want.stretches.iter().filter(|s| s.sensor == *sensor);
-            of_it.any(|stretch| stretch.contains(at))
+            stretches_of(sensor).any(|stretch| stretch.contains(at))
         };
         let touched = |sensor: &DeviceId, hour: Micros| {
-            let mut of_it = want.stretches.iter().filter(|s| s.sensor == *sensor);
-            of_it.any(|stretch| hour < stretch.to && stretch.from < hour + HOUR)
+            stretches_of(sensor).any(|stretch| hour < stretch.to && stretch.from < hour + HOUR)
         };
         let blocks = rows.blocks.iter();
         let blocks = blocks.filter(|block| touched(&block.sensor, block.hour));

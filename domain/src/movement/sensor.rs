@@ -18,6 +18,7 @@ use super::late::LateEvent;
 use super::panes::{PaneEdit, Panes, Slot, TypeIndex};
 use super::rows::{MovementRows, PaneRow, SensorRow, UpRow, VisitKey};
 use super::track::{Identity, Inserted, Phase, Sample, Track};
+use super::types::Types;
 use crate::coverage::Coverage;
 use crate::event::{DeviceState, Position, Status};
 use crate::fold::Outcome;
@@ -52,7 +53,7 @@ pub(super) struct Sensor {
     /// The tick that was newest when the sensor spoke last.
     pub(super) spoke_at_tick: Micros,
     pub(super) declared: Option<DeviceState>,
-    pub(super) types: Vec<TravelerType>,
+    pub(super) types: Types,
     /// Open visits by type.
     pub(super) open: Vec<u32>,
     /// The same, when the sensor spoke last; empty while ticks have not moved its clock since.
@@ -89,7 +90,7 @@ impl Sensor {
             watermark: Micros::MIN,
             spoke_at_tick: Micros::MIN,
             declared: None,
-            types: Vec::new(),
+            types: Types::default(),
             open: Vec::new(),
             last_known: Vec::new(),
             coverage: Coverage::default(),
@@ -265,23 +266,18 @@ impl Sensor {
     pub(super) fn pane_key(&self, (start, kind): Slot) -> PaneKey {
         PaneKey {
             sensor: self.name.clone(),
-            traveler_type: self.types[usize::from(kind)].clone(),
+            traveler_type: self.types.names[usize::from(kind)].clone(),
             start,
         }
     }
 
+    /// The index of a type of traveler, given to it when it is new.
     pub(super) fn type_index(&mut self, name: &TravelerType) -> TypeIndex {
-        if let Some(index) = self.types.iter().position(|known| known == name) {
-            return TypeIndex::try_from(index).expect("indices were made from this type");
-        }
-        let index = TypeIndex::try_from(self.types.len()).unwrap_or(TypeIndex::MAX);
-        if index < TypeIndex::MAX {
-            self.types.push(name.clone());
+        let (index, is_new) = self.types.index_of(name);
+        if is_new {
             self.open.push(0);
-            return index;
         }
-        // 65,535 kinds of traveler at one sensor: the last one stands for the rest.
-        TypeIndex::MAX - 1
+        index
     }
 
     /// The track of a traveler, made when there is none.

@@ -1,13 +1,19 @@
 //! One traveler at one sensor: the samples within the horizon, the visits that they form, and what a new sample changes.
 
+use std::collections::HashSet;
+
 use crate::event::TimeSource;
 use crate::event_key::EventKey;
 use crate::id::TravelerId;
 use crate::pane::PANE;
-use crate::quantity::{Distance, Speed};
 use crate::time::{Micros, Span};
 
 use super::panes::{PaneEdit, TypeIndex};
+pub(super) use super::visit::{Phase, Visit, Way, speed_between};
+
+/// Among so many samples an event id is looked for one by one, which takes a microsecond. From there on the ids are kept apart as
+/// well, at 20 to 40 bytes a sample.
+const WALKED_MAX: usize = 1024;
 
 /// One position of the traveler. Samples are ordered by time, then by event id.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,42 +32,6 @@ pub(super) struct Identity {
     pub(super) has_event_id: bool,
 }
 
-/// A way along consecutive samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Way {
-    pub(super) distance: Distance,
-    pub(super) speed_n: u32,
-    pub(super) speed_sum: Speed,
-    pub(super) speed_min: Speed,
-    pub(super) speed_max: Speed,
-}
-
-/// Consecutive samples without a gap above `idle_gap`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Visit {
-    pub(super) first: Micros,
-    pub(super) last: Micros,
-    pub(super) samples: u32,
-    pub(super) way: Way,
-    pub(super) phase: Phase,
-    /// How often a row was made of it.
-    pub(super) closings: u32,
-    /// Whether it changed after it was final.
-    pub(super) revised: bool,
-}
-
-/// Where a visit is in its life, as far as the sensor has taken note of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Made by the present sample; neither counted nor written.
-    #[default]
-    New,
-    /// Counted among those who are there now.
-    Open,
-    /// The idle gap has passed on the sensor's clock: it has a row.
-    Closed,
-}
-
 /// One traveler at one sensor.
 #[derive(Debug, PartialEq)]
 pub(super) struct Track {
@@ -73,12 +43,18 @@ pub(super) struct Track {
     pub(super) sealed: Option<Box<Visit>>,
     /// The visits, in order. Each covers a run of `samples`.
     pub(super) visits: Vec<Visit>,
+    /// The ids of all samples, once one was looked for among very many. Made anew when it is asked for after some were forgotten.
+    pub(super) keys: Option<Box<Keys>>,
     /// Whether the sensor's closing queue has an entry for this track.
     pub(super) in_closing: bool,
     /// When the sensor looks what this track may forget. Part of the state, because what is forgotten together is written down
     /// together.
     pub(super) expires_at: Micros,
 }
+
+/// The ids of a track's samples.
+#[derive(Debug, PartialEq)]
+pub(super) struct Keys(HashSet<EventKey>);
 
 /// What became of a sample.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,59 +65,10 @@ pub(super) enum Inserted {
     Into { visit: usize, obsolete: Vec<Visit> },
 }
 
-impl Way {
-    /// Adds the step from `a` to `b`.
-    fn step(&mut self, a: &Sample, b: &Sample) {
-        let metres = metres_between(a, b);
-        self.distance = Distance(self.distance.0.saturating_add(Distance::from_m(metres).0));
-        if let Some(speed) = speed_between(a, b) {
-            self.speed_min = if self.speed_n == 0 {
-                speed
-            } else {
-                self.speed_min.min(speed)
-            };
-            self.speed_max = self.speed_max.max(speed);
-            self.speed_n += 1;
-            self.speed_sum = Speed(self.speed_sum.0.saturating_add(speed.0));
-        }
-    }
-}
-
-fn metres_between(a: &Sample, b: &Sample) -> f64 {
-    (b.x - a.x).hypot(b.y - a.y)
-}
-
-/// Distance over time; none between samples of one instant.
-pub(super) fn speed_between(a: &Sample, b: &Sample) -> Option<Speed> {
-    let span = b.at - a.at;
-    (span.0 > 0).then(|| Speed::from_m_s(metres_between(a, b) / span.as_secs_f64()))
-}
-
 /// Grows by half instead of doubling: samples are most of what a consumer holds in memory.
 fn make_room(samples: &mut Vec<Sample>) {
     if samples.len() == samples.capacity() {
         samples.reserve_exact(samples.len() / 2 + 2);
-    }
-}
-
-impl Visit {
-    /// A visit of one sample.
-    fn of(sample: &Sample) -> Self {
-        Self {
-            first: sample.at,
-            last: sample.at,
-            samples: 1,
-            way: Way::default(),
-            phase: Phase::New,
-            closings: 0,
-            revised: false,
-        }
-    }
-
-    fn push(&mut self, previous: &Sample, sample: &Sample) {
-        self.way.step(previous, sample);
-        self.last = sample.at;
-        self.samples += 1;
     }
 }
 
@@ -153,6 +80,7 @@ impl Track {
             samples: Vec::new(),
             sealed: None,
             visits: Vec::new(),
+            keys: None,
             in_closing: false,
             expires_at,
         }
@@ -193,6 +121,9 @@ impl Track {
         }
         make_room(&mut self.samples);
         self.samples.insert(at, sample);
+        if let Some(keys) = &mut self.keys {
+            keys.0.insert(sample.key);
+        }
         if next.is_none()
             && let Some(p) = joins_previous
             && let Some(index) = self.visits.len().checked_sub(1)
@@ -209,14 +140,25 @@ impl Track {
     }
 
     /// Whether this sample was taken in before. `at` is where it would stand.
-    fn knows(&self, sample: &Sample, at: usize, identity: Identity) -> bool {
+    fn knows(&mut self, sample: &Sample, at: usize, identity: Identity) -> bool {
         let stands = self
             .samples
             .get(at)
             .is_some_and(|s| s.at == sample.at && s.key == sample.key);
         // The gateway's stamp differs between two copies of one event; its own id does not.
         let stamped_anew = identity.time_source != TimeSource::Device && identity.has_event_id;
-        stands || (stamped_anew && self.samples.iter().any(|s| s.key == sample.key))
+        stands || (stamped_anew && self.has_key(sample.key))
+    }
+
+    fn has_key(&mut self, key: EventKey) -> bool {
+        let mut of_each = self.samples.iter().map(|sample| sample.key);
+        if self.samples.len() <= WALKED_MAX {
+            return of_each.any(|known| known == key);
+        }
+        let keys = self
+            .keys
+            .get_or_insert_with(|| Box::new(Keys(of_each.collect())));
+        keys.0.contains(&key)
     }
 
     /// Brings `visits` and the visit counts of the panes up to a sample that does not simply follow the last one.
@@ -244,7 +186,7 @@ impl Track {
             (Some(previous), None) => {
                 let index = self.visit_of(previous.at);
                 edit.present(previous.at.floor(PANE) + PANE, pane, 1);
-                self.rebuild(index, self.visits[index].first, sample.at);
+                self.visits[index].push(&previous, sample);
                 Inserted::Into {
                     visit: index,
                     obsolete: Vec::new(),
@@ -256,7 +198,7 @@ impl Track {
                 edit.entered(next.at, -1);
                 edit.entered(sample.at, 1);
                 edit.present(pane, next.at.floor(PANE) - PANE, 1);
-                self.rebuild(index, sample.at, obsolete.last);
+                self.visits[index].begin_with(sample, &next);
                 if obsolete.first == sample.at {
                     return Inserted::Into {
                         visit: index,
@@ -272,8 +214,9 @@ impl Track {
             (Some(previous), Some(next)) => {
                 let (left, right) = (self.visit_of(previous.at), self.visit_of(next.at));
                 if left == right {
-                    let (first, last) = (self.visits[left].first, self.visits[left].last);
-                    self.rebuild(left, first, last);
+                    if !self.visits[left].put_between(sample, (&previous, &next)) {
+                        self.rebuild(left);
+                    }
                     return Inserted::Into {
                         visit: left,
                         obsolete: Vec::new(),
@@ -288,10 +231,8 @@ impl Track {
                 } else {
                     edit.present(end + PANE, start - PANE, 1);
                 }
-                let first = self.visits[left].first;
-                self.visits[left].closings = self.visits[left].closings.max(obsolete.closings);
-                self.visits[left].revised |= obsolete.revised;
-                self.rebuild(left, first, obsolete.last);
+                self.visits[left].push(&previous, sample);
+                self.visits[left].join(sample, (&next, &obsolete));
                 Inserted::Into {
                     visit: left,
                     obsolete: vec![obsolete],
@@ -312,6 +253,7 @@ impl Track {
     ) {
         let known = std::mem::take(&mut self.visits);
         self.sealed = None;
+        self.keys = None;
         self.samples.splice(0..0, forgotten);
         self.samples.sort_unstable_by_key(|s| (s.at, s.key));
         self.samples.dedup_by_key(|s| (s.at, s.key));
@@ -321,7 +263,8 @@ impl Track {
                 visit.push(&pair[0], &pair[1]);
             }
             visit.phase = Phase::Closed;
-            if let Some(known) = known.iter().find(|known| known.last == visit.last) {
+            if let Ok(index) = known.binary_search_by_key(&visit.last, |known| known.last) {
+                let known = &known[index];
                 visit.phase = known.phase;
                 visit.closings = known.closings;
                 visit.revised = known.revised;
@@ -338,8 +281,9 @@ impl Track {
         self.visits.partition_point(|visit| visit.last < at)
     }
 
-    /// Computes the visit at `index` again from its samples in `first..=last`.
-    fn rebuild(&mut self, index: usize, first: Micros, last: Micros) {
+    /// Computes the visit at `index` again from its samples.
+    fn rebuild(&mut self, index: usize) {
+        let (first, last) = (self.visits[index].first, self.visits[index].last);
         let from = self.samples.partition_point(|s| s.at < first);
         let to = self.samples.partition_point(|s| s.at <= last);
         let run = &self.samples[from..to];
@@ -365,6 +309,7 @@ impl Track {
         horizon: Micros,
         mut archive: impl FnMut(&TravelerId, &[Sample]),
     ) -> bool {
+        self.keys = None;
         let gone = self
             .visits
             .iter()

@@ -83,7 +83,7 @@ fn sensor(proto: SensorProto) -> Result<Sensor, RestoreError> {
         sensor.type_index(&name.into());
     }
     sensor.panes = panes(proto.panes, instant(settled_until)?)?;
-    let kinds = sensor.types.len();
+    let kinds = sensor.types.names.len();
     if sensor
         .panes
         .by_slot
@@ -168,7 +168,6 @@ fn panes(protos: Vec<PaneProto>, settled_until: Micros) -> Result<Panes, Restore
             pane: value.pane().ok_or_else(|| broken("a sketch"))?,
             changed_offset: value.changed_offset,
             revision: proto.revision,
-            extremes_stale: false,
             in_live_changed: false,
             in_rows_due: false,
         };

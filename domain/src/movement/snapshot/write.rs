@@ -48,7 +48,12 @@ fn sensor_proto(sensor: &Sensor) -> SensorProto {
         declared: sensor
             .declared
             .map_or(String::new(), |state| state.as_str().to_owned()),
-        types: sensor.types.iter().map(|name| name.0.clone()).collect(),
+        types: sensor
+            .types
+            .names
+            .iter()
+            .map(|name| name.0.clone())
+            .collect(),
         panes: sensor
             .panes
             .by_slot

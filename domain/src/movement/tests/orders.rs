@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::reference::{Between, check_with, folded_with};
+use super::reference::{Between, check, check_with, folded_with};
 use super::*;
 
 fn between() -> impl Strategy<Value = Between> {
@@ -36,8 +36,36 @@ fn samples() -> impl Strategy<Value = Vec<(Seen, Between)>> {
     })
 }
 
+/// Of two broken sensors' travelers: jumps over any distance within a moment, at any speed that a sample can have.
+fn wild() -> impl Strategy<Value = Vec<(Seen, Between)>> {
+    let seen = (
+        WILD + 1..=WILD + 2,
+        0..2_i64,
+        0..300_u16,
+        any::<i16>(),
+        any::<i16>(),
+    );
+    prop::collection::vec((seen, between()), 1..80).prop_map(|mut samples| {
+        let mut known: HashMap<(u8, i64, u16), (i16, i16)> = HashMap::new();
+        for (seen, _) in &mut samples {
+            let at = known.entry((seen.0, seen.1, seen.2));
+            (seen.3, seen.4) = *at.or_insert((seen.3, seen.4));
+        }
+        samples
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn sums_of_impossible_speeds_do_not_depend_on_the_order_either(samples in wild(), is_late in any::<bool>()) {
+        let mut samples = samples;
+        if is_late {
+            samples.insert(0, ((WILD + 1, 30_000, 1, 0, 0), Between::Nothing));
+        }
+        check(&samples);
+    }
 
     #[test]
     fn any_order_of_arrival_gives_the_answer_of_the_set(samples in samples(), idle_gap in 1..40_i64) {

@@ -139,7 +139,11 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
                 samples: u32::try_from(visit.len()).unwrap(),
                 distance: crate::quantity::Distance(distance),
                 speed_n: u32::try_from(speeds.len()).unwrap(),
-                speed_sum: Speed(speeds.iter().map(|speed| speed.0).sum()),
+                speed_sum: Speed(
+                    speeds
+                        .iter()
+                        .fold(0, |sum, speed| sum.saturating_add(speed.0)),
+                ),
                 speed_min: speeds.iter().copied().min().unwrap_or_default(),
                 speed_max: speeds.iter().copied().max().unwrap_or_default(),
                 revision: 0,
@@ -155,7 +159,7 @@ pub(super) fn brute_force(samples: &[Seen], idle_gap: Span) -> Answers {
 fn covered(samples: &[Seen]) -> BTreeSet<Micros> {
     let signs = samples
         .iter()
-        .map(|seen| (instant(seen.1), seen.0 != GOODBYE));
+        .map(|seen| (event_of(*seen).event_time, seen.0 != GOODBYE));
     // At the same instant a goodbye is the last word.
     let mut signs: Vec<(Micros, bool)> = signs.collect();
     signs.sort_unstable_by_key(|(at, online)| (*at, !online));
