@@ -130,9 +130,15 @@ async fn hurt(
     }
     let healed = scene.wait_healed(row.heal).await;
     scene.findings.extend(heal::check(&healed, row.heal));
+    let is_healed = healed.is_ok();
     outcome.heal_ms = healed.map_or(0, millis);
     if let Err(error) = scene.check_offsets().await {
         let sentence = format!("offsets cannot be compared: {error:#}");
+        scene.expect(false, Checker::D4, sentence);
+    }
+    // A system that has not healed is found already.
+    if is_healed && let Err(error) = scene.check_commits().await {
+        let sentence = format!("commits cannot be looked at: {error:#}");
         scene.expect(false, Checker::D4, sentence);
     }
     sleep(CALM).await;
