@@ -55,6 +55,7 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     let logs = LogMarks::new(site);
     let from = scene::heads(site.kafka()).await?;
     wait_drained(site, &from, DRAINED_WITHIN).await?;
+    let begun = site.canaries().await?;
     let counted = store::counts(site.postgres()).await?;
     let partitions = i32::try_from(from.movements.len())?;
     let mut load = Load::start(&load_plan(site, repetition), &ledger)?;
@@ -78,6 +79,7 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     }
     let observed = Observed {
         from,
+        begun,
         counted,
         devices: load.devices.clone(),
         ledger,

@@ -4,6 +4,7 @@
 //! the report.
 
 pub mod bound;
+pub mod canary;
 pub mod conserve;
 pub mod heal;
 pub mod loss;
