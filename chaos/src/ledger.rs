@@ -256,6 +256,14 @@ impl Ledger {
         let acked = |message: &&Published| message.acked_at.is_some();
         self.messages.iter().filter(acked).count()
     }
+
+    /// How many messages in which a device speaks of itself were acknowledged.
+    #[must_use]
+    pub fn acked_signs(&self) -> u64 {
+        let acked =
+            |message: &&Published| message.what == What::Status && message.acked_at.is_some();
+        self.messages.iter().filter(acked).count() as u64
+    }
 }
 
 #[cfg(test)]

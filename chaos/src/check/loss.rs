@@ -1,4 +1,5 @@
-//! D1: every acknowledged event is in Kafka as exactly one of stored, duplicate, dead letter.
+//! D1: every acknowledged event is in Kafka as exactly one of stored, duplicate, dead letter; and as many signs of life as were
+//! acknowledged, which have no ids.
 
 use std::collections::{HashMap, HashSet};
 
@@ -61,6 +62,17 @@ pub fn check(ledger: &Ledger, log: &Log) -> (Tally, Vec<Finding>) {
             format!(
                 "{} acknowledged events are not in Kafka; the first is {id}, message {sequence} of device {device}",
                 tally.lost
+            ),
+        ));
+    }
+    let signs = ledger.acked_signs();
+    if log.signs < signs {
+        tally.lost += signs - log.signs;
+        findings.push(Finding::new(
+            Checker::D1,
+            format!(
+                "{signs} signs of life are acknowledged, and only {} are in Kafka",
+                log.signs
             ),
         ));
     }
@@ -144,6 +156,7 @@ mod tests {
         let log = Log {
             copies: vec![copy(0, "a"), copy(1, "a"), copy(2, "b")],
             dead: vec!["x".to_owned(), "x".to_owned()],
+            signs: 1,
             ..Log::default()
         };
         (ledger, log)
@@ -179,6 +192,17 @@ mod tests {
         let (ledger, mut log) = truth();
         log.dead.clear();
         assert_eq!(check(&ledger, &log).0.lost, 1);
+    }
+
+    #[test]
+    fn a_sign_of_life_that_is_acknowledged_and_dropped_is_lost() {
+        let (mut ledger, mut log) = truth();
+        log.signs = 0;
+        let (tally, findings) = check(&ledger, &log);
+        assert_eq!((tally.lost, findings.len()), (1, 1));
+        assert!(findings[0].sentence.starts_with("1 signs of life"));
+        ledger.messages[3].acked_at = None;
+        assert_eq!(check(&ledger, &log).1, []);
     }
 
     #[test]
