@@ -6,6 +6,7 @@
 pub mod bound;
 pub mod canary;
 pub mod conserve;
+pub mod hand;
 pub mod heal;
 pub mod loss;
 pub mod offset;
