@@ -65,8 +65,12 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
         .context("before the fault")?;
     sleep(CALM).await;
     let tasks = site.tasks().await?;
+    // Whoever left before is of no concern to this repetition.
+    drop(site.left_with());
     let mut outcome = Outcome::new(repetition);
     let silences = hurt(site, (&load, &watch), repetition, &mut outcome).await;
+    let left_with = bound::check_left_with(&tasks, &site.left_with());
+    outcome.findings.extend(left_with);
     match site.tasks().await {
         Ok(now) => {
             outcome.findings.extend(bound::check_tasks(&tasks, &now));
