@@ -12,8 +12,8 @@ use tokio::time::sleep;
 use crate::audit::{self, Verdict};
 use crate::check::canary::{self, Rounds};
 use crate::check::conserve::{self, Counts, Expected};
-use crate::check::{Checker, Finding, loss, order, refuse, replay};
-use crate::ledger::{Ledger, What};
+use crate::check::{Checker, loss, order, refuse, replay};
+use crate::ledger::Ledger;
 use crate::log::{Heads, Log, Reader};
 use crate::report::Outcome;
 use crate::scene::{self, wait_drained};
@@ -203,20 +203,6 @@ async fn check_dead_letters(
 ) -> anyhow::Result<()> {
     let kept = store::dead_letters(site.postgres(), &observed.devices).await?;
     let kept: HashSet<&str> = kept.iter().map(String::as_str).collect();
-    let missing = ledger
-        .messages
-        .iter()
-        .find_map(|message| match &message.what {
-            What::Invalid { event_id, .. }
-                if message.acked_at.is_some() && !kept.contains(event_id.as_str()) =>
-            {
-                Some(event_id)
-            }
-            _ => None,
-        });
-    if let Some(event_id) = missing {
-        let sentence = format!("the dead letter {event_id} is acknowledged and not in Postgres");
-        outcome.findings.push(Finding::new(Checker::D1, sentence));
-    }
+    outcome.findings.extend(loss::check_kept(ledger, &kept));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What Kafka has: read by a plain consumer that belongs to no group and shares no code with the product's.
+//! What Kafka has: read by a plain consumer that belongs to no group. It shares with the product how a record is read (`domain`), and
+//! nothing of how one is written, consumed or counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -92,6 +92,22 @@ pub fn check(ledger: &Ledger, log: &Log) -> (Tally, Vec<Finding>) {
     (tally, findings)
 }
 
+/// The first acknowledged refusal that nobody can read: in Kafka, and not among those that are `kept` in Postgres.
+#[must_use]
+pub fn check_kept(ledger: &Ledger, kept: &HashSet<&str>) -> Option<Finding> {
+    let acked = ledger
+        .messages
+        .iter()
+        .filter(|message| message.acked_at.is_some());
+    let mut refused = acked.filter_map(|message| match &message.what {
+        What::Invalid { event_id, .. } => Some(event_id),
+        _ => None,
+    });
+    let missing = refused.find(|event_id| !kept.contains(event_id.as_str()))?;
+    let sentence = format!("the dead letter {missing} is acknowledged and not in Postgres");
+    Some(Finding::new(Checker::D1, sentence))
+}
+
 fn count(n: usize) -> u64 {
     u64::try_from(n).expect("a usize fits")
 }
@@ -203,6 +219,16 @@ mod tests {
         assert!(findings[0].sentence.starts_with("1 signs of life"));
         ledger.messages[3].acked_at = None;
         assert_eq!(check(&ledger, &log).1, []);
+    }
+
+    #[test]
+    fn a_dead_letter_that_postgres_has_not_is_noticed() {
+        let (mut ledger, _) = truth();
+        assert_eq!(check_kept(&ledger, &["x"].into()), None);
+        let found = check_kept(&ledger, &["a", "b"].into()).unwrap();
+        assert!(found.sentence.contains("the dead letter x"), "{found:?}");
+        ledger.messages[2].acked_at = None;
+        assert_eq!(check_kept(&ledger, &HashSet::new()), None);
     }
 
     #[test]
