@@ -10,9 +10,10 @@ use domain::topic::{DEAD_LETTERS, SENSOR_MOVEMENTS};
 use tokio::time::sleep;
 
 use crate::audit::{self, Verdict};
+use crate::check::canary::{self, Rounds};
 use crate::check::conserve::{self, Counts, Expected};
-use crate::check::{Checker, Finding, loss, order, refuse, replay};
-use crate::ledger::{Ledger, What};
+use crate::check::{Checker, loss, order, refuse, replay};
+use crate::ledger::Ledger;
 use crate::log::{Heads, Log, Reader};
 use crate::report::Outcome;
 use crate::scene::{self, wait_drained};
@@ -32,7 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Observed {
     /// Where the log ended before the load began.
     pub(crate) from: Heads,
-    /// What the ledger counted then.
+    /// A round of each gateway that was confirmed after that.
+    pub(crate) begun: BTreeMap<String, i64>,
+    /// What the ledger counted before the load began.
     pub(crate) counted: Counts,
     pub(crate) devices: Vec<String>,
     pub(crate) ledger: PathBuf,
@@ -54,6 +57,11 @@ pub(crate) async fn judge(
         BTreeMap::new()
     });
     let to = scene::heads(site.kafka()).await?;
+    let rounds = Rounds {
+        partitions: to.movements.keys().copied().collect(),
+        begun: observed.begun.clone(),
+        confirmed: canaries.clone(),
+    };
     let expected = expected(&to, canaries);
     wait_drained(site, &to, DRAINED_WITHIN).await?;
     let ledger = Ledger::read(&observed.ledger)?;
@@ -61,6 +69,7 @@ pub(crate) async fn judge(
     outcome.acked = ledger.acked() as u64;
     outcome.sent_again = ledger.sent_again;
     let log = read_log(site.kafka(), observed, to).await?;
+    outcome.findings.extend(canary::check(&log.ticks, &rounds));
     let (tally, findings) = loss::check(&ledger, &log);
     outcome.tally(&tally);
     let counted = store::counts(site.postgres())
@@ -194,20 +203,6 @@ async fn check_dead_letters(
 ) -> anyhow::Result<()> {
     let kept = store::dead_letters(site.postgres(), &observed.devices).await?;
     let kept: HashSet<&str> = kept.iter().map(String::as_str).collect();
-    let missing = ledger
-        .messages
-        .iter()
-        .find_map(|message| match &message.what {
-            What::Invalid { event_id, .. }
-                if message.acked_at.is_some() && !kept.contains(event_id.as_str()) =>
-            {
-                Some(event_id)
-            }
-            _ => None,
-        });
-    if let Some(event_id) = missing {
-        let sentence = format!("the dead letter {event_id} is acknowledged and not in Postgres");
-        outcome.findings.push(Finding::new(Checker::D1, sentence));
-    }
+    outcome.findings.extend(loss::check_kept(ledger, &kept));
     Ok(())
 }

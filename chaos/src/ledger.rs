@@ -1,6 +1,6 @@
 //! The ledger of a load: what was about to be published, written before, and what was acknowledged, written after.
 //!
-//! One JSON object a line. The checkers believe this file and the log in Kafka, and nothing that the product says of itself.
+//! One JSON object a line. D1, D2, D3 and D5 are judged by this file and the log in Kafka.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -255,6 +255,14 @@ impl Ledger {
     pub fn acked(&self) -> usize {
         let acked = |message: &&Published| message.acked_at.is_some();
         self.messages.iter().filter(acked).count()
+    }
+
+    /// How many messages in which a device speaks of itself were acknowledged.
+    #[must_use]
+    pub fn acked_signs(&self) -> u64 {
+        let acked =
+            |message: &&Published| message.what == What::Status && message.acked_at.is_some();
+        self.messages.iter().filter(acked).count() as u64
     }
 }
 

@@ -1,4 +1,4 @@
-//! The chaos suite: a real system, real faults, and checkers that believe only the load's ledger and the log in Kafka.
+//! The chaos suite: a real system, real faults, and checkers that hold it against the load's ledger and the log in Kafka.
 //!
 //! ```text
 //! site      servers and roles as children of ours: killed, frozen, restarted

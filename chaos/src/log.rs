@@ -1,12 +1,14 @@
-//! What Kafka has: read by a plain consumer that belongs to no group and shares no code with the product's.
+//! What Kafka has: read by a plain consumer that belongs to no group. It shares with the product how a record is read (`domain`), and
+//! nothing of how one is written, consumed or counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use domain::canary::Canary;
 use domain::dead_letter::DeadLetter;
 use domain::envelope;
-use domain::event::Body;
+use domain::event::{Body, Event};
 use domain::topic::{DEAD_LETTERS, SENSOR_MOVEMENTS};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
@@ -47,6 +49,9 @@ pub struct Copy {
     pub event_id: String,
 }
 
+/// The rounds of each gateway that a partition holds.
+pub type Ticks = BTreeMap<String, BTreeMap<i32, BTreeSet<u64>>>;
+
 /// What the log holds of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
@@ -54,10 +59,42 @@ pub struct Log {
     pub copies: Vec<Copy>,
     /// How many records in which a device speaks of itself.
     pub signs: u64,
+    /// The canaries of every gateway that wrote any.
+    pub ticks: Ticks,
     /// Ids of what was refused, as often as it was.
     pub dead: Vec<String>,
     /// Records that cannot be decoded, such as poison of ours.
     pub undecodable: u64,
+}
+
+impl Log {
+    fn take(
+        &mut self,
+        (partition, offset): (i32, i64),
+        event: Event,
+        is_ours: impl Fn(&str) -> bool,
+    ) {
+        if let Some(Canary { gateway, sequence }) = Canary::of(&event) {
+            let partitions = self.ticks.entry(gateway.0).or_default();
+            partitions.entry(partition).or_default().insert(sequence);
+        }
+        if !is_ours(&event.device.0) {
+            return;
+        }
+        match event.body {
+            Body::Position(_) => {
+                let id = String::from_utf8_lossy(&event.key.0);
+                self.copies.push(Copy {
+                    partition,
+                    offset,
+                    device: event.device.0,
+                    event_id: id.trim_end_matches('\0').to_owned(),
+                });
+            }
+            Body::Status(_) => self.signs += 1,
+            Body::Tick => {}
+        }
+    }
 }
 
 /// A client that reads but never joins a group.
@@ -138,23 +175,7 @@ impl Reader {
             SENSOR_MOVEMENTS,
             (&from.movements, &to.movements),
             |partition, offset, value| match envelope::decode(value) {
-                Ok(event)
-                    if matches!(event.body, Body::Position(_)) && is_ours(&event.device.0) =>
-                {
-                    let id = event.key.0;
-                    log.copies.push(Copy {
-                        partition,
-                        offset,
-                        device: event.device.0,
-                        event_id: String::from_utf8_lossy(&id)
-                            .trim_end_matches('\0')
-                            .to_owned(),
-                    });
-                }
-                Ok(event) => {
-                    let is_sign = matches!(event.body, Body::Status(_));
-                    log.signs += u64::from(is_sign && is_ours(&event.device.0));
-                }
+                Ok(event) => log.take((partition, offset), event, &is_ours),
                 Err(_) => log.undecodable += 1,
             },
         )?;

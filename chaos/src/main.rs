@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
-use chaos::report::{self, Outcome, fault_table};
+use chaos::report::{self, fault_table};
 use chaos::row::{self, Row};
 use chaos::scene::Length;
 use chaos::suite::Suite;
@@ -106,7 +106,9 @@ fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
         // Whoever closed the pipe still gets the results as a file.
         say(text).ok();
     }))?;
-    let is_good = outcomes.iter().all(Outcome::passed);
+    let (text, is_good) = report::verdict(&outcomes);
+    // The exit code tells it too.
+    say(&text).ok();
     Ok(ExitCode::from(u8::from(!is_good)))
 }
 

@@ -193,6 +193,19 @@ impl Outcome {
     }
 }
 
+/// What all repetitions came to: a line for a person, and whether it is good. A run in which everything was skipped has shown
+/// nothing, and so has an empty one.
+#[must_use]
+pub fn verdict(outcomes: &[Outcome]) -> (String, bool) {
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
+    let skipped = |outcome: &&Outcome| outcome.passed() && outcome.skipped.is_some();
+    let skipped = outcomes.iter().filter(skipped).count();
+    let runs = outcomes.len();
+    let passed = runs - failed - skipped;
+    let text = format!("{runs} runs: {passed} passed, {failed} failed, {skipped} skipped\n");
+    (text, failed == 0 && passed > 0)
+}
+
 /// Results of a time when it was not written down.
 fn unknown_length() -> String {
     "unknown".to_owned()
@@ -241,6 +254,25 @@ mod tests {
         );
         let table = fault_table::table(&[outcome(2), skipped]);
         assert!(table.contains("| 1 skipped |"));
+    }
+
+    #[test]
+    fn a_run_that_has_shown_nothing_is_not_good() {
+        let mut skipped = outcome(1);
+        skipped.skipped = Some("no root".to_owned());
+        let mut failed = outcome(2);
+        failed.find(Checker::D1, "1 is lost");
+        let passed = outcome(3);
+        let good = |outcomes: &[&Outcome]| {
+            let outcomes: Vec<Outcome> = outcomes.iter().copied().cloned().collect();
+            verdict(&outcomes).1
+        };
+        assert!(good(&[&passed]) && good(&[&passed, &skipped]));
+        assert!(!good(&[]) && !good(&[&skipped]) && !good(&[&passed, &failed]));
+        let (text, _) = verdict(&[passed, failed, skipped.clone()]);
+        assert_eq!(text, "3 runs: 1 passed, 1 failed, 1 skipped\n");
+        skipped.find(Checker::D2, "2 rows differ");
+        assert!(verdict(&[skipped]).0.contains("1 failed, 0 skipped"));
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     let logs = LogMarks::new(site);
     let from = scene::heads(site.kafka()).await?;
     wait_drained(site, &from, DRAINED_WITHIN).await?;
+    let begun = site.canaries().await?;
     let counted = store::counts(site.postgres()).await?;
     let partitions = i32::try_from(from.movements.len())?;
     let mut load = Load::start(&load_plan(site, repetition), &ledger)?;
@@ -64,8 +65,12 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
         .context("before the fault")?;
     sleep(CALM).await;
     let tasks = site.tasks().await?;
+    // Whoever left before is of no concern to this repetition.
+    drop(site.left_with());
     let mut outcome = Outcome::new(repetition);
     let silences = hurt(site, (&load, &watch), repetition, &mut outcome).await;
+    let left_with = bound::check_left_with(&tasks, &site.left_with());
+    outcome.findings.extend(left_with);
     match site.tasks().await {
         Ok(now) => {
             outcome.findings.extend(bound::check_tasks(&tasks, &now));
@@ -78,6 +83,7 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     }
     let observed = Observed {
         from,
+        begun,
         counted,
         devices: load.devices.clone(),
         ledger,
@@ -130,9 +136,15 @@ async fn hurt(
     }
     let healed = scene.wait_healed(row.heal).await;
     scene.findings.extend(heal::check(&healed, row.heal));
+    let is_healed = healed.is_ok();
     outcome.heal_ms = healed.map_or(0, millis);
     if let Err(error) = scene.check_offsets().await {
         let sentence = format!("offsets cannot be compared: {error:#}");
+        scene.expect(false, Checker::D4, sentence);
+    }
+    // A system that has not healed is found already.
+    if is_healed && let Err(error) = scene.check_commits().await {
+        let sentence = format!("commits cannot be looked at: {error:#}");
         scene.expect(false, Checker::D4, sentence);
     }
     sleep(CALM).await;

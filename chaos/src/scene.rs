@@ -1,5 +1,7 @@
 //! What a fault may touch: the site, the load, the clock, and a seeded chance. What it does is written down with its time.
 
+mod commit;
+
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use crate::check::{Checker, Finding, heal, offset, progress};
+use crate::check::{Checker, Finding, heal, progress};
 use crate::load::Load;
 use crate::log::{Heads, Offsets, Reader};
 use crate::site::Site;
@@ -218,17 +220,6 @@ impl Scene<'_> {
         progress::shown(&self.watch.samples(), since)
     }
 
-    /// Looks whether Kafka's offsets lead the ledger's (D4).
-    ///
-    /// # Errors
-    /// When Kafka or Postgres do not answer.
-    pub async fn check_offsets(&mut self) -> anyhow::Result<()> {
-        let found = offsets(self.site).await?;
-        self.offset_looks += 1;
-        self.findings.extend(found);
-        Ok(())
-    }
-
     /// Waits until every partition has moved on since `since`; says how long after it the last of them did.
     ///
     /// # Errors
@@ -303,22 +294,4 @@ fn behind(heads: &Offsets, ledger: &Offsets) -> i64 {
         (head - ledger.get(partition).copied().unwrap_or(0)).max(0)
     };
     heads.iter().map(of).sum()
-}
-
-/// D4, looked at once: what is committed first, then the ledger, which only grows meanwhile.
-async fn offsets(site: &Site) -> anyhow::Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    let heads = heads(site.kafka()).await?;
-    for (topic, group, heads) in [
-        (SENSOR_MOVEMENTS, "footfall-movement", heads.movements),
-        (DEAD_LETTERS, "footfall-dead-letters", heads.dead_letters),
-    ] {
-        let reader = Reader::new(site.kafka());
-        let committed = tokio::task::spawn_blocking(move || reader.committed(group, &heads, topic))
-            .await
-            .context("asking Kafka for offsets")??;
-        let ledger = store::ledger(site.postgres(), topic).await?;
-        findings.extend(offset::check(topic, &committed, &ledger));
-    }
-    Ok(findings)
 }

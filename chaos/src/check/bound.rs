@@ -158,6 +158,22 @@ pub fn check_tasks(
     })
 }
 
+/// A role that had more tasks when it was asked to leave than before the fault.
+///
+/// Whoever is started again after a fault shows nothing of what it had leaked. Roles that were not there before the fault are held
+/// against nothing.
+#[must_use]
+pub fn check_left_with(before: &BTreeMap<String, f64>, left: &[(String, f64)]) -> Option<Finding> {
+    left.iter().find_map(|(role, then)| {
+        let known = before.get(role)?;
+        (*then > known + TASKS_SPARE).then(|| {
+            let sentence =
+                format!("{role} had {known} tasks before the fault and left with {then}");
+            Finding::new(Checker::L2, sentence)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +235,21 @@ mod tests {
         }
         assert!(check_tasks(&tasks(80.0), &nobody).is_some());
         assert!(check(&Seen::new(), &Limits::USUAL).is_some());
+    }
+
+    #[test]
+    fn who_leaks_and_is_started_again_is_noticed() {
+        let before = BTreeMap::from([("gateway-0".to_owned(), 80.0)]);
+        let left = |name: &str, tasks| check_left_with(&before, &[(name.to_owned(), tasks)]);
+        assert_eq!(left("gateway-0", 112.0), None);
+        assert_eq!(left("gateway-1", 500.0), None);
+        let found = left("gateway-0", 113.0).unwrap();
+        assert_eq!(found.checker, Checker::L2);
+        let again = [
+            ("gateway-0".to_owned(), 80.0),
+            ("gateway-0".to_owned(), 144.0),
+        ];
+        assert!(check_left_with(&before, &again).is_some());
     }
 
     #[test]

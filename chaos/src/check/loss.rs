@@ -1,4 +1,5 @@
-//! D1: every acknowledged event is in Kafka as exactly one of stored, duplicate, dead letter.
+//! D1: every acknowledged event is in Kafka as exactly one of stored, duplicate, dead letter; and as many signs of life as were
+//! acknowledged, which have no ids.
 
 use std::collections::{HashMap, HashSet};
 
@@ -64,6 +65,17 @@ pub fn check(ledger: &Ledger, log: &Log) -> (Tally, Vec<Finding>) {
             ),
         ));
     }
+    let signs = ledger.acked_signs();
+    if log.signs < signs {
+        tally.lost += signs - log.signs;
+        findings.push(Finding::new(
+            Checker::D1,
+            format!(
+                "{signs} signs of life are acknowledged, and only {} are in Kafka",
+                log.signs
+            ),
+        ));
+    }
     if let Some(both) = copies.keys().find(|id| dead.contains(*id)) {
         findings.push(Finding::new(
             Checker::D1,
@@ -78,6 +90,22 @@ pub fn check(ledger: &Ledger, log: &Log) -> (Tally, Vec<Finding>) {
         ));
     }
     (tally, findings)
+}
+
+/// The first acknowledged refusal that nobody can read: in Kafka, and not among those that are `kept` in Postgres.
+#[must_use]
+pub fn check_kept(ledger: &Ledger, kept: &HashSet<&str>) -> Option<Finding> {
+    let acked = ledger
+        .messages
+        .iter()
+        .filter(|message| message.acked_at.is_some());
+    let mut refused = acked.filter_map(|message| match &message.what {
+        What::Invalid { event_id, .. } => Some(event_id),
+        _ => None,
+    });
+    let missing = refused.find(|event_id| !kept.contains(event_id.as_str()))?;
+    let sentence = format!("the dead letter {missing} is acknowledged and not in Postgres");
+    Some(Finding::new(Checker::D1, sentence))
 }
 
 fn count(n: usize) -> u64 {
@@ -144,6 +172,7 @@ mod tests {
         let log = Log {
             copies: vec![copy(0, "a"), copy(1, "a"), copy(2, "b")],
             dead: vec!["x".to_owned(), "x".to_owned()],
+            signs: 1,
             ..Log::default()
         };
         (ledger, log)
@@ -179,6 +208,27 @@ mod tests {
         let (ledger, mut log) = truth();
         log.dead.clear();
         assert_eq!(check(&ledger, &log).0.lost, 1);
+    }
+
+    #[test]
+    fn a_sign_of_life_that_is_acknowledged_and_dropped_is_lost() {
+        let (mut ledger, mut log) = truth();
+        log.signs = 0;
+        let (tally, findings) = check(&ledger, &log);
+        assert_eq!((tally.lost, findings.len()), (1, 1));
+        assert!(findings[0].sentence.starts_with("1 signs of life"));
+        ledger.messages[3].acked_at = None;
+        assert_eq!(check(&ledger, &log).1, []);
+    }
+
+    #[test]
+    fn a_dead_letter_that_postgres_has_not_is_noticed() {
+        let (mut ledger, _) = truth();
+        assert_eq!(check_kept(&ledger, &["x"].into()), None);
+        let found = check_kept(&ledger, &["a", "b"].into()).unwrap();
+        assert!(found.sentence.contains("the dead letter x"), "{found:?}");
+        ledger.messages[2].acked_at = None;
+        assert_eq!(check_kept(&ledger, &HashSet::new()), None);
     }
 
     #[test]

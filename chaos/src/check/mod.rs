@@ -4,7 +4,9 @@
 //! the report.
 
 pub mod bound;
+pub mod canary;
 pub mod conserve;
+pub mod hand;
 pub mod heal;
 pub mod loss;
 pub mod offset;
@@ -26,7 +28,7 @@ pub enum Checker {
     D2,
     /// Order: per device, offsets follow its sequence.
     D3,
-    /// What is committed to Kafka never leads the ledger.
+    /// What is committed to Kafka never leads the ledger, and follows it.
     D4,
     /// Refuse, don't lie: no PUBACK while Kafka is away, and never one with an error of ours.
     D5,

@@ -55,8 +55,10 @@ fn line(row: &Row, length: &str, runs: &[&Outcome]) -> String {
         (0, skipped) => format!("{skipped} skipped"),
         (failed, _) => format!("{failed} failed"),
     };
+    // As `docs/reliability.md` says: these are run by `make test`.
+    let star = if row.in_subset { "*" } else { "" };
     format!(
-        "| {} | {} | {length} | {} | {first}–{last} | {} | {} | {} | {:.1} s | {:.1} s | {result} |\n",
+        "| {}{star} | {} | {length} | {} | {first}–{last} | {} | {} | {} | {:.1} s | {:.1} s | {result} |\n",
         row.id,
         row.fault,
         runs.len(),
@@ -100,7 +102,7 @@ mod tests {
         let expected = "| short | 2 | 1–2 | 15 | 1 | 0 | 1.5 s | 2.5 s | 1 failed |";
         assert_eq!(
             table.lines().nth(2),
-            Some(format!("| 6 | {fault} {expected}").as_str())
+            Some(format!("| 6* | {fault} {expected}").as_str())
         );
     }
 
@@ -112,6 +114,21 @@ mod tests {
         assert_eq!(once, expected);
         assert_eq!(insert(&once, "| new |\n").unwrap(), once);
         assert!(insert("without", "| new |").is_err());
+    }
+
+    #[test]
+    fn only_rows_that_every_change_must_survive_are_marked() {
+        let other = Outcome {
+            row: "3".to_owned(),
+            ..outcome(1)
+        };
+        let table = table(&[outcome(1), other]);
+        let ids: Vec<&str> = table
+            .lines()
+            .skip(2)
+            .filter_map(|line| line.split(' ').nth(1))
+            .collect();
+        assert_eq!(ids, ["3", "6*"]);
     }
 
     #[test]

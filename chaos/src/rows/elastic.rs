@@ -1,7 +1,7 @@
 //! Elasticity: consumers that are added and taken away under load, and a rolling restart of everything.
 //!
-//! What moves is told by the ledger's epochs: a partition whose epoch stayed the same has kept its owner, and must not have
-//! stood still at all.
+//! What moves is told by who works on a partition before and after: one that has kept its owner must not have stood still at all,
+//! and must not have been taken again either, which the ledger's epoch would tell.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::sleep;
 
+use crate::check::hand::{self, Hands};
 use crate::check::{Checker, progress};
-use crate::log::Offsets;
 use crate::row::Row;
 use crate::rows::consumer::{CLEAN_GAP, LEAVE, TAKEOVER};
 use crate::scene::Scene;
@@ -100,16 +100,33 @@ async fn leave(scene: &mut Scene<'_>, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A change of who owns what.
+/// Who works on what now.
+async fn hands(scene: &Scene<'_>) -> anyhow::Result<Hands> {
+    let mut hands = Hands {
+        epochs: store::epochs(scene.site.postgres(), SENSOR_MOVEMENTS).await?,
+        ..Hands::default()
+    };
+    for name in scene.site.running() {
+        if !name.starts_with("consumer") {
+            continue;
+        }
+        for partition in scene.site.owned(&name, SENSOR_MOVEMENTS).await? {
+            hands.owners.insert(partition, name.clone());
+        }
+    }
+    Ok(hands)
+}
+
+/// A change of who works on what.
 struct Change {
     since: Instant,
-    epochs: Offsets,
+    before: Hands,
 }
 
 impl Change {
     async fn begin(scene: &Scene<'_>) -> anyhow::Result<Self> {
         Ok(Self {
-            epochs: store::epochs(scene.site.postgres(), SENSOR_MOVEMENTS).await?,
+            before: hands(scene).await?,
             since: Instant::now(),
         })
     }
@@ -118,14 +135,14 @@ impl Change {
     async fn end(self, scene: &mut Scene<'_>, what: &str, moved: Duration) -> anyhow::Result<()> {
         sleep(SETTLE).await;
         let until = Instant::now();
-        let epochs = store::epochs(scene.site.postgres(), SENSOR_MOVEMENTS).await?;
+        let after = hands(scene).await?;
+        let (kept, findings) = hand::check(&self.before, &after);
+        scene.findings.extend(findings);
         let samples = scene.watch.samples();
         let (mut worst_moved, mut worst_kept) = (Duration::ZERO, Duration::ZERO);
-        let mut kept = 0;
-        for (index, (partition, epoch)) in epochs.iter().enumerate() {
+        for (index, partition) in after.epochs.keys().enumerate() {
             let gap = progress::gap(&samples, index, self.since, until);
-            if self.epochs.get(partition) == Some(epoch) {
-                kept += 1;
+            if kept.contains(partition) {
                 worst_kept = worst_kept.max(gap);
             } else {
                 worst_moved = worst_moved.max(gap);
@@ -138,9 +155,9 @@ impl Change {
         );
         // With all of them moved nothing is known of those that stay.
         let sentence = format!("{what}: no partition stayed where it was");
-        scene.expect(kept > 0, Checker::L1, sentence);
+        scene.expect(!kept.is_empty(), Checker::L1, sentence);
         scene.bound(
-            &format!("{what}, gap of the {kept} that did not"),
+            &format!("{what}, gap of the {} that did not", kept.len()),
             worst_kept,
             scene.pick(UNMOVED_GAP_BUSY, UNMOVED_GAP),
         );

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use chassis::admin::TASKS;
 use stack::{Process, Signal};
 use tokio::time::sleep;
 
@@ -58,6 +59,10 @@ impl Site {
     /// # Errors
     /// When it does not end within `within`, or not with success.
     pub async fn term(&mut self, name: &str, within: Duration) -> anyhow::Result<Duration> {
+        // What it has leaked leaves with it. One that cannot tell any more has its time to end as well.
+        if let Ok(tasks) = self.metric(name, TASKS, "").await {
+            self.left_with.push((name.to_owned(), tasks));
+        }
         let mut process = self.take(name)?;
         let began = Instant::now();
         process.signal(Signal::TERM);

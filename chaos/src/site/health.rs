@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use chassis::admin::TASKS;
 use stack::Process;
 use tokio::time::sleep;
 
@@ -114,10 +115,15 @@ impl Site {
     pub async fn tasks(&self) -> anyhow::Result<BTreeMap<String, f64>> {
         let mut tasks = BTreeMap::new();
         for name in self.running() {
-            let alive = self.metric(&name, chassis::admin::TASKS, "").await?;
+            let alive = self.metric(&name, TASKS, "").await?;
             tasks.insert(name, alive);
         }
         Ok(tasks)
+    }
+
+    /// How many tasks each role had that was asked to leave since the last call, just before it was.
+    pub fn left_with(&mut self) -> Vec<(String, f64)> {
+        std::mem::take(&mut self.left_with)
     }
 
     /// The canary of each gateway that runs: its process's id, as its log has it, and the newest round that Kafka has confirmed.

@@ -65,6 +65,8 @@ pub struct Site {
     forgotten: BTreeSet<String>,
     /// Who ended although nobody asked, as far as it was noticed before somebody else ended them.
     deaths: Vec<String>,
+    /// How many tasks each role had that was asked to leave, just before.
+    left_with: Vec<(String, f64)>,
     stack: Stack,
     config: SiteConfig,
     pids: Pids,
@@ -102,6 +104,7 @@ impl Site {
             roles: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             deaths: Vec::new(),
+            left_with: Vec::new(),
             stack,
             pids: Pids::default(),
             config,
