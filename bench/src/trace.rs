@@ -5,15 +5,19 @@ use std::collections::HashSet;
 
 use domain::time::{Micros, Span};
 
-/// Shape of a load.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Shape of a load. As flags it is shared by the subcommands that lay a log into Kafka: each may
+/// have defaults of its own.
+#[derive(clap::Args, Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Trace {
-    /// Travelers who are seen again and again.
-    pub(crate) travelers: u32,
-    /// Sensors that share them.
-    pub(crate) sensors: u16,
-    /// Events a second.
+    /// Events a second of event time
+    #[arg(long, default_value_t = 20_000.0)]
     pub(crate) rate: f64,
+    /// Travelers who are seen in turn
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) travelers: u32,
+    /// Sensors that see them
+    #[arg(long, default_value_t = 24)]
+    pub(crate) sensors: u16,
 }
 
 /// One event of the load.

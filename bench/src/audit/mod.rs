@@ -40,6 +40,12 @@ pub(crate) struct Args {
 
 /// The two logs.
 #[derive(clap::Args, Clone, Debug)]
+#[command(
+    mut_arg("rate", |arg| arg
+        .help("Events a second of event time, in both; what is open does not depend on the length then")
+        .default_value("500")),
+    mut_arg("travelers", |arg| arg.default_value("2000"))
+)]
 pub(crate) struct Logs {
     /// Records of the shorter log
     #[arg(long, default_value_t = 2_000_000)]
@@ -47,15 +53,8 @@ pub(crate) struct Logs {
     /// How many times longer the other one is
     #[arg(long, default_value_t = 4)]
     pub(crate) times: u64,
-    /// Events a second of event time, in both; what is open does not depend on the length then
-    #[arg(long, default_value_t = 500.0)]
-    pub(crate) rate: f64,
-    /// Travelers who are seen in turn
-    #[arg(long, default_value_t = 2_000)]
-    pub(crate) travelers: u32,
-    /// Sensors that see them
-    #[arg(long, default_value_t = 24)]
-    pub(crate) sensors: u16,
+    #[command(flatten)]
+    pub(crate) trace: Trace,
     /// The program that is measured; by default the one beside this one
     #[arg(long, env = "FOOTFALL_PROGRAM")]
     pub(crate) program: Option<PathBuf>,
@@ -93,7 +92,7 @@ async fn audit(target: &Target, logs: &Logs, events: u64) -> anyhow::Result<Audi
     let names = RunNames::new(now);
     let program = program(logs.program.as_ref())?;
     let corner = Corner::open(target, &program, &names).await?;
-    let trace = logs.trace();
+    let trace = logs.trace;
     let order = Order {
         kafka: target.kafka.clone(),
         prefix: corner.prefix.clone(),
@@ -163,29 +162,21 @@ impl Default for Logs {
 }
 
 impl Logs {
-    const fn trace(&self) -> Trace {
-        Trace {
-            travelers: self.travelers,
-            sensors: self.sensors,
-            rate: self.rate,
-        }
-    }
-
     /// The fold keeps what is younger than the lateness: a log that is no longer than that would be measured while its state still
     /// grows.
     fn check(&self) -> anyhow::Result<()> {
-        self.trace().check().map_err(anyhow::Error::msg)?;
+        self.trace.check().map_err(anyhow::Error::msg)?;
         if self.times < 2 {
             bail!("--times is {}, expected 2 or more", self.times);
         }
         let lateness = MovementConfig::default().lateness;
-        let spans = self.trace().offset(self.events);
+        let spans = self.trace.offset(self.events);
         if spans.0 < lateness.0 / 2 * 3 {
             bail!(
                 "{} events at {} a second are {:.0} s of event time, expected {:.0} s at least, half as much again as what the fold \
                  keeps: more events or a lower rate",
                 self.events,
-                self.rate,
+                self.trace.rate,
                 spans.as_secs_f64(),
                 lateness.as_secs_f64() * 1.5
             );
@@ -220,10 +211,10 @@ impl Report {
              **{:.0} records/s per core** at least; peak memory **{:.2}** times as high at {} times the length.",
             self.shorter.records,
             self.longer.records,
-            self.logs.rate,
+            self.logs.trace.rate,
             self.settings.partitions,
-            self.logs.travelers,
-            self.logs.sensors,
+            self.logs.trace.travelers,
+            self.logs.trace.sensors,
             self.per_core(),
             self.growth(),
             self.logs.times,
@@ -242,7 +233,7 @@ impl Report {
             let (records, seconds) = (float(audited.records), audited.took.as_secs_f64());
             table.row([
                 audited.records.to_string(),
-                format!("{:.0}", records / self.logs.rate),
+                format!("{:.0}", records / self.logs.trace.rate),
                 format!("{seconds:.1}"),
                 format!("{:.0}", records / seconds),
                 format!("{:.2}", audited.cpu_seconds / records * 1e6),

@@ -38,19 +38,14 @@ pub(crate) struct Args {
 
 /// The backlog.
 #[derive(clap::Args, Clone, Debug)]
+#[command(mut_arg("rate", |arg| arg
+    .help("Events a second of event time; with it the backlog reaches so far back")))]
 pub(crate) struct Backlog {
     /// Records
     #[arg(long, default_value_t = 5_000_000)]
     pub(crate) events: u64,
-    /// Events a second of event time; with it the backlog reaches so far back
-    #[arg(long, default_value_t = 20_000.0)]
-    pub(crate) rate: f64,
-    /// Travelers who are seen in turn
-    #[arg(long, default_value_t = 20_000)]
-    pub(crate) travelers: u32,
-    /// Sensors that see them
-    #[arg(long, default_value_t = 24)]
-    pub(crate) sensors: u16,
+    #[command(flatten)]
+    pub(crate) trace: Trace,
     /// Worker threads of the consumer
     #[arg(long, default_value_t = 1)]
     pub(crate) workers: u16,
@@ -89,7 +84,8 @@ pub(crate) async fn command(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Fills a topic, starts a consumer on it and watches.
 pub(crate) async fn measure(target: &Target, backlog: &Backlog) -> anyhow::Result<Report> {
-    let trace = backlog.trace()?;
+    backlog.check()?;
+    let trace = backlog.trace;
     let settings = Settings::of(target)?;
     let pool = postgres::connect(&target.postgres).await?;
     let now = Clock::System.now();
@@ -169,17 +165,12 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    fn trace(&self) -> anyhow::Result<Trace> {
-        let trace = Trace {
-            travelers: self.travelers,
-            sensors: self.sensors,
-            rate: self.rate,
-        };
-        trace.check().map_err(anyhow::Error::msg)?;
+    fn check(&self) -> anyhow::Result<()> {
+        self.trace.check().map_err(anyhow::Error::msg)?;
         if self.events == 0 {
             bail!("--events is 0, expected at least one record");
         }
-        Ok(trace)
+        Ok(())
     }
 }
 
@@ -206,9 +197,9 @@ impl Report {
             self.backlog.workers,
             self.settings.partitions,
             self.settings.checkpoint,
-            self.backlog.travelers,
-            self.backlog.sensors,
-            float(self.backlog.events) / self.backlog.rate,
+            self.backlog.trace.travelers,
+            self.backlog.trace.sensors,
+            float(self.backlog.events) / self.backlog.trace.rate,
             self.rate,
             self.took.as_secs_f64(),
             self.lost(),

@@ -40,19 +40,18 @@ pub(crate) struct Args {
 
 /// Who is there when the partition changes hands.
 #[derive(clap::Args, Clone, Debug)]
+#[command(
+    mut_arg("rate", |arg| arg.default_value("10000")),
+    mut_arg("travelers", |arg| arg
+        .help("Travelers who are seen in turn; all are open")
+        .default_value("100000"))
+)]
 pub(crate) struct Crowd {
     /// Records
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) events: u64,
-    /// Events a second of event time
-    #[arg(long, default_value_t = 10_000.0)]
-    pub(crate) rate: f64,
-    /// Travelers who are seen in turn; all are open
-    #[arg(long, default_value_t = 100_000)]
-    pub(crate) travelers: u32,
-    /// Sensors that see them
-    #[arg(long, default_value_t = 24)]
-    pub(crate) sensors: u16,
+    #[command(flatten)]
+    pub(crate) trace: Trace,
     /// The program that is measured; by default the one beside this one
     #[arg(long, env = "FOOTFALL_PROGRAM")]
     pub(crate) program: Option<PathBuf>,
@@ -82,7 +81,8 @@ pub(crate) async fn command(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Lets the partition go through three hands.
 pub(crate) async fn measure(target: &Target, crowd: &Crowd) -> anyhow::Result<Report> {
-    let trace = crowd.trace()?;
+    crowd.check()?;
+    let trace = crowd.trace;
     let now = Clock::System.now();
     let names = RunNames::new(now);
     let program = program(crowd.program.as_ref())?;
@@ -164,20 +164,15 @@ impl Default for Crowd {
 }
 
 impl Crowd {
-    fn trace(&self) -> anyhow::Result<Trace> {
-        let trace = Trace {
-            travelers: self.travelers,
-            sensors: self.sensors,
-            rate: self.rate,
-        };
-        trace.check().map_err(anyhow::Error::msg)?;
-        if self.events / 2 < u64::from(self.travelers) {
+    fn check(&self) -> anyhow::Result<()> {
+        self.trace.check().map_err(anyhow::Error::msg)?;
+        if self.events / 2 < u64::from(self.trace.travelers) {
             bail!(
                 "--events is {}, expected at least twice the travelers: all are there when the partition first changes hands",
                 self.events
             );
         }
-        Ok(trace)
+        Ok(())
     }
 }
 
@@ -201,11 +196,7 @@ impl Report {
     }
 
     fn open_at(&self, taken: &Taken) -> usize {
-        let trace = Trace {
-            travelers: self.crowd.travelers,
-            sensors: self.crowd.sensors,
-            rate: self.crowd.rate,
-        };
+        let trace = self.crowd.trace;
         trace.open(taken.left.next_offset, MovementConfig::default().idle_gap)
     }
 
@@ -216,8 +207,8 @@ impl Report {
              {} events at {} a second of event time, 1 partition, {} sensors, checkpoint {}. Lost {} (samples in Postgres {}, visits {} of {}), late {}.",
             self.open(),
             self.crowd.events,
-            self.crowd.rate,
-            self.crowd.sensors,
+            self.crowd.trace.rate,
+            self.crowd.trace.sensors,
             self.settings.checkpoint,
             self.lost(),
             self.held.samples,
@@ -256,12 +247,12 @@ mod tests {
 
     #[test]
     fn all_travelers_are_there_at_the_first_change_of_hands() {
-        assert!(Crowd::default().trace().is_ok());
+        assert!(Crowd::default().check().is_ok());
         let early = Crowd {
             events: 199_999,
             ..Crowd::default()
         };
-        let why = early.trace().unwrap_err().to_string();
+        let why = early.check().unwrap_err().to_string();
         assert!(why.contains("--events is 199999"), "{why}");
     }
 }

@@ -12,8 +12,9 @@ use super::replay::Replayed;
 use super::report::{
     Difference, DifferenceKind, Digest, FieldValues, PartitionReport, Side, differing,
 };
-use super::rows::{Audited, DEAD_LETTER};
+use super::rows::Audited;
 use super::store::Rows;
+use super::tables::DEAD_LETTER;
 use super::{Audit, AuditError};
 use crate::store::pg_time::PgTime;
 

@@ -4,7 +4,7 @@
 //! - `scene`: one snapshot of Postgres for the whole audit, and the clients; `plan` and `noted`: from where to where each partition is folded;
 //! - `log`: reading Kafka without a group; `replay`: the partitions, some at a time; `folding`: one of them into a `store` on disk;
 //! - `accounts`: what the ledger counted, beside what the folding did;
-//! - `cell`, `rows`, `back`: rows as bytes, how the rows of each fold stand in its tables, and back;
+//! - `cell`, `tables`, `rows`, `back`: rows as bytes, the tables, how the rows of each fold stand in them, and back;
 //! - `compare`: the store and Postgres, walked side by side; `live`: the fold and Redis;
 //! - `report`: what was found.
 //!
@@ -25,6 +25,7 @@ mod report;
 mod rows;
 mod scene;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,5 @@
-//! How the rows of each fold stand in its tables. The SQL that writes them is in `folds`; this says the same once more, apart from
-//! it, so that a mistake in one of the two is found.
+//! How the rows of each fold stand in its [`tables`](super::tables). The SQL that writes them is in `folds`; this says the same once
+//! more, apart from it, so that a mistake in one of the two is found. Reading rows back is `back`'s.
 
 use std::ops::Range;
 
@@ -15,9 +15,10 @@ use domain::time::Micros;
 use prost::Message;
 
 use super::back;
-use super::cell::{Cell, Kind, Owner, Row, Table};
+use super::cell::{Cell, Row, Table};
 use super::live::Gone;
 use super::store::Write;
+use super::tables::{BLOCK, DEAD_LETTER, LATE, PANE, SENSOR, UP, VISIT};
 use crate::engine::job::DeadRecord;
 use crate::folds::DeadLetterFold;
 use crate::store::checkpoint::{RowStatement, without_nul};
@@ -53,126 +54,6 @@ pub(crate) trait Audited: Fold<Rows: RowStatement> {
         Gone::Never
     }
 }
-
-/// Quarantine of every fold, and the rows of the dead letters. Not compared: `payload_bytes`, which rows of earlier builds do not
-/// have, and `replayed_at`, which is no fold's.
-pub(crate) const DEAD_LETTER: Table = Table {
-    name: "dead_letter",
-    key: &[
-        ("partition", Kind::Integer),
-        ("record_offset", Kind::Bigint),
-    ],
-    fields: &[
-        ("reason", Kind::Text),
-        ("detail", Kind::Text),
-        ("device", Kind::Text),
-        ("mqtt_topic", Kind::Text),
-        ("decoder", Kind::Text),
-        ("payload", Kind::Bytes),
-        ("received_at", Kind::Time),
-    ],
-    owner: Owner::Partition(0),
-    has_topic: true,
-};
-
-const VISIT: Table = Table {
-    name: "visit",
-    key: &[
-        ("entered_at", Kind::Time),
-        ("sensor", Kind::Text),
-        ("traveler_id", Kind::Text),
-        ("traveler_type", Kind::Text),
-    ],
-    fields: &[
-        ("left_at", Kind::Time),
-        ("samples", Kind::Integer),
-        ("distance", Kind::Bigint),
-        ("speed_n", Kind::Integer),
-        ("speed_sum", Kind::Bigint),
-        ("speed_min", Kind::Bigint),
-        ("speed_max", Kind::Bigint),
-        ("revision", Kind::Integer),
-        ("revised", Kind::Boolean),
-    ],
-    owner: Owner::Sensor(1),
-    has_topic: false,
-};
-
-const PANE: Table = Table {
-    name: "pane",
-    key: &[
-        ("start_at", Kind::Time),
-        ("sensor", Kind::Text),
-        ("traveler_type", Kind::Text),
-    ],
-    fields: &[
-        ("entered", Kind::Integer),
-        ("present", Kind::Integer),
-        ("speed_n", Kind::Integer),
-        ("speed_sum", Kind::Bigint),
-        ("speed_min", Kind::Bigint),
-        ("speed_max", Kind::Bigint),
-        ("sketch", Kind::Bytes),
-        ("changed_offset", Kind::Bigint),
-        ("revision", Kind::Integer),
-        ("revised", Kind::Boolean),
-    ],
-    owner: Owner::Sensor(1),
-    has_topic: false,
-};
-
-const UP: Table = Table {
-    name: "sensor_up",
-    key: &[("hour_at", Kind::Time), ("sensor", Kind::Text)],
-    fields: &[("up", Kind::Bytes)],
-    owner: Owner::Sensor(1),
-    has_topic: false,
-};
-
-const SENSOR: Table = Table {
-    name: "sensor_state",
-    key: &[("sensor", Kind::Text)],
-    fields: &[
-        ("last_event_at", Kind::Time),
-        ("last_received_at", Kind::Time),
-        ("clock_at", Kind::Time),
-        ("watermark_at", Kind::Time),
-    ],
-    owner: Owner::Sensor(0),
-    has_topic: false,
-};
-
-const LATE: Table = Table {
-    name: "late_event",
-    key: &[
-        ("event_at", Kind::Time),
-        ("sensor", Kind::Text),
-        ("traveler_id", Kind::Text),
-        ("traveler_type", Kind::Text),
-        ("event_key", Kind::Bytes),
-    ],
-    fields: &[
-        ("x", Kind::Float),
-        ("y", Kind::Float),
-        ("received_at", Kind::Time),
-        ("amended", Kind::Boolean),
-    ],
-    owner: Owner::Sensor(1),
-    has_topic: false,
-};
-
-/// Kept for late events, and not compared: Postgres drops them after some days.
-const BLOCK: Table = Table {
-    name: "sample_block",
-    key: &[
-        ("hour_at", Kind::Time),
-        ("sensor", Kind::Text),
-        ("part", Kind::Bigint),
-    ],
-    fields: &[("blob", Kind::Bytes)],
-    owner: Owner::Sensor(1),
-    has_topic: false,
-};
 
 impl Audited for MovementFold {
     const TABLES: &'static [Table] = &[VISIT, PANE, UP, SENSOR, LATE];

@@ -1,7 +1,6 @@
 //! A corner of the shared stack with tables, topics and a log that the test writes record by record.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use domain::canary::Canary;
@@ -16,14 +15,14 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use stack::{Scratch, Topic};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::running::{Running, eventually};
 
 pub(crate) const PARTITIONS: i32 = 3;
-const START: i64 = 1_790_000_000_000_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const START: i64 = 1_790_000_000_000_000;
+
+/// Settings of a consumer with one fold.
+pub(crate) const MOVEMENT: [&str; 2] = ["--folds", "movement"];
 
 #[derive(Parser)]
 struct Cli {
@@ -33,20 +32,12 @@ struct Cli {
 
 /// See the module.
 pub(crate) struct Corner {
-    scratch: Scratch,
+    pub(crate) scratch: Scratch,
     pub(crate) pool: PgPool,
     producer: ThreadedProducer<DefaultProducerContext>,
-    /// Where the log of each partition ends.
-    ends: BTreeMap<i32, i64>,
+    /// What was produced, by partition.
+    pub(crate) log: Vec<Vec<Vec<u8>>>,
     clock: i64,
-}
-
-/// A consumer that runs in this process.
-pub(crate) struct Running {
-    pub(crate) admin: String,
-    /// A test that fails ends its consumer too.
-    shutdown: DropGuard,
-    task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Corner {
@@ -68,7 +59,7 @@ impl Corner {
             scratch,
             pool,
             producer,
-            ends: (0..PARTITIONS).map(|partition| (partition, 0)).collect(),
+            log: vec![Vec::new(); PARTITIONS as usize],
             clock: START,
         }
     }
@@ -77,8 +68,14 @@ impl Corner {
         format!("{}{}", self.scratch.topic_prefix, topic::SENSOR_MOVEMENTS)
     }
 
+    /// A consumer of the movements.
     pub(crate) fn start(&self) -> Running {
-        self.start_with(self, &[])
+        self.start_with(self, &MOVEMENT)
+    }
+
+    /// A consumer with every fold.
+    pub(crate) fn start_all(&self, settings: &[&str]) -> Running {
+        self.start_with(self, settings)
     }
 
     /// A consumer of this corner's log that writes to the stores of another.
@@ -90,27 +87,19 @@ impl Corner {
             &[&scratch.kafka, "--topic-prefix", &scratch.topic_prefix],
             &["--postgres", &stores.postgres_url],
             &["--redis", &stores.redis_url, "--admin-bind", &admin],
-            &["--checkpoint-interval", "100ms", "--folds", "movement"],
+            &["--checkpoint-interval", "100ms"],
             settings,
         ];
-        let config = Cli::parse_from(args.concat()).consumer;
-        let shutdown = CancellationToken::new();
-        let tracker = tokio_util::task::TaskTracker::new();
-        let task = tracker.spawn(consumer::run(config, shutdown.clone()));
-        Running {
-            admin,
-            shutdown: shutdown.drop_guard(),
-            task,
-        }
+        Running::start(Cli::parse_from(args.concat()).consumer, admin)
     }
 
-    fn produce(&mut self, partition: i32, value: &[u8]) {
+    pub(crate) fn produce(&mut self, partition: i32, key: &str, value: Vec<u8>) {
         let topic = self.topic();
         let record: BaseRecord<'_, str, [u8]> = BaseRecord::to(&topic);
         self.producer
-            .send(record.partition(partition).key("").payload(value))
+            .send(record.partition(partition).key(key).payload(&value))
             .unwrap();
-        *self.ends.get_mut(&partition).unwrap() += 1;
+        self.log[partition as usize].push(value);
     }
 
     /// Positions in a partition, a second apart.
@@ -118,7 +107,7 @@ impl Corner {
         for _ in 0..count {
             self.clock += 1_000_000;
             let event = self.position(partition);
-            self.produce(partition, &envelope::encode(event));
+            self.produce(partition, "", envelope::encode(event));
         }
     }
 
@@ -126,13 +115,13 @@ impl Corner {
     pub(crate) fn twice(&mut self, partition: i32) {
         self.clock += 1_000_000;
         let value = envelope::encode(self.position(partition));
-        self.produce(partition, &value);
-        self.produce(partition, &value);
+        self.produce(partition, "", value.clone());
+        self.produce(partition, "", value);
     }
 
     /// A record that cannot be read.
     pub(crate) fn garbage(&mut self, partition: i32) {
-        self.produce(partition, b"\xff\xff no envelope");
+        self.produce(partition, "", b"\xff\xff no envelope".to_vec());
     }
 
     /// Canaries of a gateway.
@@ -142,7 +131,7 @@ impl Corner {
                 gateway: gateway.into(),
                 sequence,
             };
-            self.produce(partition, &envelope::encode(canary.tick(now())));
+            self.produce(partition, "", envelope::encode(canary.tick(now())));
         }
     }
 
@@ -212,69 +201,13 @@ impl Corner {
     /// Waits until the ledger is at the end of these partitions and accounts for every record of them.
     pub(crate) async fn settled(&self, partitions: &[i32]) {
         self.producer.flush(Duration::from_secs(10)).unwrap();
-        for partition in partitions {
-            let end = self.ends[partition];
+        for &partition in partitions {
+            let end = self.log[partition as usize].len();
             let query = format!(
                 "select concat_ws(' ', next_offset, accounted_offset) from ledger where topic = $1 and partition = {partition}"
             );
             self.becomes(&query, &[&format!("{end} {end}")]).await;
         }
-    }
-}
-
-impl Running {
-    pub(crate) async fn stop(self) {
-        drop(self.shutdown);
-        self.task.await.unwrap().unwrap();
-    }
-
-    async fn get(&self, path: &str) -> Result<String, String> {
-        let mut stream = TcpStream::connect(&self.admin)
-            .await
-            .map_err(|error| error.to_string())?;
-        let request = format!("GET {path} HTTP/1.0\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        Ok(answer)
-    }
-
-    /// Waits until `/readyz` says that the process is not ready, in words that contain `sentence`.
-    pub(crate) async fn not_ready(&self, sentence: &str) {
-        self.says("/readyz", "HTTP/1.0 503", sentence).await;
-    }
-
-    /// Waits until `/readyz` says that the process is ready.
-    pub(crate) async fn ready(&self) {
-        self.says("/readyz", "HTTP/1.0 200", "").await;
-    }
-
-    /// Waits until a line of `/metrics` begins with `name`, contains `label` and ends with `value`.
-    pub(crate) async fn metric(&self, name: &str, label: &str, value: &str) {
-        eventually(&format!("{name} {label} {value}"), || async {
-            let text = self.get("/metrics").await?;
-            let of_name: Vec<&str> = text.lines().filter(|line| line.starts_with(name)).collect();
-            let is_it =
-                |line: &&&str| line.contains(label) && line.ends_with(&format!("}} {value}"));
-            of_name
-                .iter()
-                .find(is_it)
-                .map(|_| ())
-                .ok_or(of_name.join("\n"))
-        })
-        .await;
-    }
-
-    async fn says(&self, path: &str, begins: &str, contains: &str) {
-        eventually(contains, || async {
-            let answer = self.get(path).await?;
-            if answer.starts_with(begins) && answer.contains(contains) {
-                Ok(())
-            } else {
-                Err(answer)
-            }
-        })
-        .await;
     }
 }
 
@@ -290,22 +223,5 @@ fn topic(name: &str, partitions: i32) -> Topic {
     Topic {
         partitions,
         ..defaults.unwrap()
-    }
-}
-
-pub(crate) async fn eventually<Fut: Future<Output = Result<(), String>>>(
-    what: &str,
-    check: impl Fn() -> Fut,
-) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match check().await {
-            Ok(()) => return,
-            Err(why) => assert!(
-                Instant::now() < deadline,
-                "not within a minute: {what}: {why}"
-            ),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,24 +1,22 @@
 //! Conservation on real servers: every record is accounted for across owners; and the faults that nobody survives by waiting
 //! stop their partition, say what to do, skip nothing, and end when a person has done it.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, helpers included")]
-
-mod corner;
-
 use std::time::Duration;
 
-use corner::Corner;
+use crate::corner::{Corner, MOVEMENT};
+use crate::crowd::crowd;
 
-const STOPPED: &str = "select concat_ws(' ', partition, stopped_reason) from ledger
+pub(crate) const STOPPED: &str = "select concat_ws(' ', partition, stopped_reason) from ledger
     where topic = $1 and stopped_reason is not null order by partition";
 const NEXT: &str = "select next_offset::text from ledger where topic = $1 order by partition";
-const EPOCHS: &str = "select epoch::text from ledger where topic = $1 order by partition";
+pub(crate) const EPOCHS: &str =
+    "select epoch::text from ledger where topic = $1 order by partition";
 const COUNTS: &str = "select concat_ws(' ', began_offset, applied, duplicate, late, ignored, marker, dead_letter, skipped)
     from ledger where topic = $1 order by partition";
 const CANARIES: &str =
     "select concat_ws(' ', partition, gateway, sequence, gaps, repeats) from canary
     where topic = $1 order by partition, gateway";
-const GAUGE: &str = "footfall_consumer_partition_stopped";
+pub(crate) const GAUGE: &str = "footfall_consumer_partition_stopped";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_is_accounted_for_across_owners() {
@@ -121,7 +119,8 @@ async fn records_that_are_removed_between_two_owners_stop_their_partition() {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_are_removed_under_a_running_consumer_stop_their_partition() {
     let mut corner = Corner::new().await;
-    let running = corner.start_with(&corner, &["--unsaved-bytes-max", "1048576"]);
+    let settings = [MOVEMENT, ["--unsaved-bytes-max", "1048576"]].concat();
+    let running = corner.start_with(&corner, &settings);
     corner.positions(0, 20);
     corner.positions(1, 20);
     corner.settled(&[0, 1, 2]).await;
@@ -265,83 +264,20 @@ async fn a_database_that_went_back_as_a_whole_heals_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_of_another_kafka_is_marked_where_nobody_else_moves_it() {
+async fn a_worker_with_a_stopped_partition_is_not_ready_and_says_why() {
     let mut corner = Corner::new().await;
-    let first = corner.start();
-    corner.positions(0, 10);
+    let running = corner.start_all(&[]);
+    crowd(&mut corner, 0, 300);
     corner.settled(&[0, 1, 2]).await;
-    first.stop().await;
-    let cluster = "select cluster_id from log_origin where $1 <> ''";
-    let cluster = corner.rows(cluster).await.remove(0);
-    corner
-        .sql("update log_origin set cluster_id = 'removed' where $1 <> ''")
+    running.stop().await;
+    sqlx::query("update ledger set next_offset = 1000000 where topic = $1 and partition = 1")
+        .bind(corner.topic())
+        .execute(&corner.pool)
+        .await
+        .unwrap();
+    let running = corner.start_all(&[]);
+    running
+        .not_ready("FAIL movement-0: partition 1 is stopped: ")
         .await;
-    let old = "now() - interval '1 minute'";
-    corner
-        .sql(&format!("update ledger set updated_at = {old}, reported_at = {old} where topic = $1 and partition < 2"))
-        .await;
-    let second = corner.start();
-    second
-        .not_ready("belongs to another Kafka (cluster removed)")
-        .await;
-    second
-        .metric(GAUGE, "partition=\"all\",reason=\"another_log\"", "1")
-        .await;
-    corner
-        .becomes(STOPPED, &["0 another_log", "1 another_log"])
-        .await;
-    let mend = format!("update log_origin set cluster_id = '{cluster}' where $1 <> ''");
-    corner.sql(&mend).await;
-    second.ready().await;
-    corner.positions(0, 10);
-    corner.settled(&[0, 1, 2]).await;
-    corner.becomes(STOPPED, &[]).await;
-    second
-        .metric(GAUGE, "partition=\"all\",reason=\"another_log\"", "0")
-        .await;
-    second.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_ledger_of_one_group_takes_no_partition_until_a_person_says_so() {
-    let mut corner = Corner::new().await;
-    let first = corner.start();
-    corner.positions(0, 10);
-    corner.settled(&[0, 1, 2]).await;
-    let epochs = corner.rows(EPOCHS).await;
-    let other = Corner::new().await;
-    let stranger = corner.start_with(&other, &[]);
-    let ledger = "select ledger::text from log_origin where $1 <> ''";
-    let ours = corner.rows(ledger).await.remove(0);
-    stranger
-        .not_ready(&format!(
-            "committed by the consumers of another ledger ({ours}"
-        ))
-        .await;
-    stranger
-        .metric(GAUGE, "partition=\"all\",reason=\"two_ledgers\"", "1")
-        .await;
-    // Nobody was disturbed.
-    corner.positions(0, 10);
-    corner.settled(&[0, 1, 2]).await;
-    assert_eq!(corner.rows(EPOCHS).await, epochs);
-    first.stop().await;
-    // What the sentence advises, when the first database is gone.
-    let replace =
-        format!("update log_origin set replaces = replaces || '{ours}'::uuid where $1 <> ''");
-    other.sql(&replace).await;
-    stranger.ready().await;
-    let next = format!(
-        "select next_offset::text from ledger where topic = '{}' and partition = 0 and $1 <> ''",
-        corner.topic()
-    );
-    other.becomes(&next, &["20"]).await;
-    stranger
-        .metric(GAUGE, "partition=\"all\",reason=\"two_ledgers\"", "0")
-        .await;
-    stranger.stop().await;
-    // And now it is the first one that is kept out.
-    let back = corner.start();
-    back.not_ready("two ledgers of one group would share").await;
-    back.stop().await;
+    running.stop().await;
 }
