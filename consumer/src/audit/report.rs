@@ -10,6 +10,8 @@ pub struct Report {
     pub equal: bool,
     /// Records of Kafka that were folded.
     pub records: u64,
+    /// Rows of Postgres that were not compared, because Kafka no longer has what made them.
+    pub rows_not_compared: u64,
     /// How long it took.
     pub seconds: f64,
     /// Each fold.
