@@ -215,12 +215,13 @@ impl Audit<'_> {
     /// Folds what was planned, and compares.
     async fn check<F: Audited>(
         &self,
-        plan: Plan,
+        mut plan: Plan,
         config: F::Config,
     ) -> Result<FoldReport, AuditError> {
-        let topic = plan.topic.clone();
+        let (topic, beyond) = (plan.topic.clone(), std::mem::take(&mut plan.beyond));
         let replayed = self.replay::<F>(plan, config).await?;
-        let partitions = self.compare::<F>(&topic, replayed).await?;
+        let mut partitions = self.compare::<F>(&topic, replayed).await?;
+        partitions.extend(beyond);
         Ok(FoldReport {
             fold: F::NAME,
             topic,

@@ -25,7 +25,7 @@ pub struct FoldReport {
     pub fold: &'static str,
     /// Its topic, prefix included.
     pub topic: String,
-    /// Each partition of the topic, in order.
+    /// Each partition of the topic, in order; then those that only the ledger knows.
     pub partitions: Vec<PartitionReport>,
 }
 

@@ -1,7 +1,8 @@
-//! A log without its beginning, on real servers.
+//! A log without its beginning, and partitions that only one side has, on real servers.
 
 use super::corner::Corner;
 use crate::audit::PartitionReport;
+use crate::audit::scene::Scene;
 
 const SNAPSHOTS: &str = "select to_offset::text from (select distinct to_offset from state_log
     where topic = $1 and kind = 'snapshot') as state order by state.to_offset";
@@ -90,4 +91,32 @@ async fn a_log_that_was_cut_before_it_was_folded_is_compared_as_a_whole() {
     assert!(report.is_equal() && report.is_whole, "{report:#?}");
     assert_eq!((report.from_offset, report.notes.len()), (20, 0));
     assert_eq!(report.postgres.map(|rows| rows.not_compared), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_one_side_does_not_have_is_said_so() {
+    let corner = Corner::new().await;
+    (0..7).for_each(|n| corner.seen("t", n));
+    corner.flush();
+    let report = corner.audit().await;
+    assert!(report.is_equal(), "{report:#?}");
+    let told = "no consumer has begun it, and none of its 7 records in Kafka is folded";
+    assert!(report.notes[0].ends_with(told), "{report:#?}");
+    corner.consume(7).await;
+    let report = corner.audit().await;
+    assert!(report.is_equal() && report.notes.is_empty(), "{report:#?}");
+    // As if the topic had been made anew with fewer partitions.
+    corner
+        .run(
+            "insert into ledger (topic, partition, next_offset, fold, fold_version)
+            select topic, 9, 0, fold, fold_version from ledger",
+        )
+        .await;
+    let scene = Scene::open(&corner.options()).await.unwrap();
+    let reports = corner.audit_all(scene).await;
+    let of_each = reports.iter();
+    let is_equal: Vec<_> = of_each.map(|one| (one.partition, one.is_equal())).collect();
+    assert_eq!(is_equal, [(0, true), (9, false)], "{reports:#?}");
+    let told = "the ledger has it, and the topic has only 1 partitions in Kafka";
+    assert!(reports[1].problems[0].starts_with(told), "{reports:#?}");
 }
