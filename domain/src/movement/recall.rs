@@ -83,7 +83,7 @@ impl Recalled {
             stretches.iter().any(|stretch| stretch.contains(at))
         };
         for row in blocks {
-            // A block that cannot be read was not written by this fold; there is nothing to be had from it.
+            // One that cannot be read was not written by this fold. Who reads rows back says so before (`BlockRow::is_readable`).
             let Some(block) = Block::from_bytes(row.hour, &row.bytes, wanted) else {
                 continue;
             };
