@@ -128,6 +128,7 @@ impl<'a, F: Audited> Folding<'a, F> {
             self.doubted.clone_from(known.doubted());
         }
         if let Some(claimed) = &self.claimed {
+            self.report.notes.extend(self.counted.remark());
             self.accounts = self.counted.beside(claimed, self.report.partition);
         }
         if let Some(view) = view.filter(|view| view.offset > saved) {
