@@ -126,6 +126,16 @@ impl Counted {
         }
     }
 
+    /// What there is to say of canaries that are not compared.
+    pub(super) fn remark(&self) -> Option<String> {
+        let gateways = self.first.len();
+        (gateways > GATEWAYS_MAX).then(|| {
+            format!(
+                "no canary is compared: {gateways} gateways wrote some, and a partition remembers {GATEWAYS_MAX}; does one                  start again and again?"
+            )
+        })
+    }
+
     /// A record was left out by a person.
     pub(super) fn skipped(&mut self) {
         self.skipped += 1;
@@ -145,7 +155,7 @@ impl Counted {
         for gateway in gateways {
             let flight = log.get(gateway);
             // Its row may be gone, and of more gateways than a partition remembers any may be.
-            let is_forgotten = log.len() > GATEWAYS_MAX
+            let is_forgotten = self.first.len() > GATEWAYS_MAX
                 || flight.is_some_and(|flight| flight.written_at < accounts.kept_from);
             if is_forgotten {
                 continue;
@@ -273,6 +283,35 @@ mod tests {
         // It is long gone, and so may be its row.
         assert_eq!(check(&[(1, 1)], None), None);
         assert_eq!(check(&[], Some(flight(1, 12, 0))).unwrap().log, []);
+    }
+
+    /// Whether something is said when so many gateways wrote a canary each; either all of them are compared or none.
+    fn is_remarked(gateways: usize) -> bool {
+        let mut counted = Counted::new(0);
+        for gateway in 0..gateways {
+            let canary = Canary {
+                gateway: GatewayId(format!("g{gateway}")),
+                sequence: 1,
+            };
+            counted.folded(Outcome::Marker, Some((canary, Micros(0))));
+        }
+        let remark = counted.remark();
+        let accounts = Accounts {
+            began: 0,
+            counts: Counts::default(),
+            skipped: 0,
+            flights: BTreeMap::new(),
+            kept_from: Micros(0),
+        };
+        let canaries = counted.beside(&accounts, 0).len() - 1;
+        assert_eq!(canaries, if remark.is_some() { 0 } else { gateways });
+        remark.is_some()
+    }
+
+    #[test]
+    fn more_gateways_than_a_partition_remembers_are_not_compared_and_that_is_said() {
+        assert!(!is_remarked(GATEWAYS_MAX));
+        assert!(is_remarked(GATEWAYS_MAX + 1));
     }
 
     #[test]

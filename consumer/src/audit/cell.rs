@@ -116,13 +116,21 @@ impl Table {
         )
     }
 
+    /// The sensor that a row is about, if it is about one.
+    pub(crate) fn sensor<'a>(&self, row: &'a Row) -> Option<&'a str> {
+        let Owner::Sensor(at) = self.owner else {
+            return None;
+        };
+        match row.0.get(at)? {
+            Cell::Text(sensor) => Some(sensor),
+            _ => None,
+        }
+    }
+
     /// The partition that a row comes from, of so many.
     pub(crate) fn partition(&self, row: &Row, partitions: i32) -> Option<i32> {
         match self.owner {
-            Owner::Sensor(at) => match row.0.get(at)? {
-                Cell::Text(sensor) => Some(partition_of(sensor, partitions)),
-                _ => None,
-            },
+            Owner::Sensor(_) => Some(partition_of(self.sensor(row)?, partitions)),
             Owner::Partition(at) => match row.0.get(at)? {
                 Cell::Int(partition) => i32::try_from(*partition).ok(),
                 _ => None,

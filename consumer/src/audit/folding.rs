@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 
 use super::accounts::{Account, Accounts, Counted};
 use super::cell::{Row, Table};
+use super::known::{Doubted, Known};
 use super::live::{self, Gone, View};
 use super::log::LogReader;
 use super::plan::Job;
@@ -25,7 +26,6 @@ use super::{Audit, AuditError};
 use crate::engine::member::polled;
 use crate::engine::owner::quarantine;
 use crate::engine::poison::{Poison, canary_of};
-use crate::store::checkpoint::RowStatement;
 
 /// Rows are taken out of the fold after so many records: often enough that they need little memory, and so rarely that rows which
 /// change with every record are written once.
@@ -56,6 +56,10 @@ pub(super) struct Folding<'a, F: Audited> {
     later: Option<RowStore>,
     /// Where that is kept.
     later_file: PathBuf,
+    /// What can be relied upon, when the log has lost its beginning.
+    known: Option<Known>,
+    /// Whose rows cannot be compared.
+    pub(super) doubted: Doubted,
     runtime: &'a Handle,
 }
 
@@ -66,13 +70,14 @@ impl<'a, F: Audited> Folding<'a, F> {
     /// Stands where a job begins, with the state that there is.
     pub(super) fn begin(
         replay: &Replay<'a, F>,
-        fold: F,
+        mut fold: F,
         job: &mut Job,
     ) -> Result<Self, AuditError> {
         let scene = &replay.audit.scene;
         let file = format!("{}-{}", F::NAME, job.partition);
         let file = scene.folder.path().join(file);
         let at = job.begin.at();
+        let known = (!job.report.is_whole).then(|| Known::of(&fold.all_live()));
         Ok(Self {
             audit: replay.audit,
             fold,
@@ -89,6 +94,8 @@ impl<'a, F: Audited> Folding<'a, F> {
             told: 0,
             later: None,
             later_file: file.with_extension("later"),
+            known,
+            doubted: Doubted::new(),
             runtime: replay.runtime,
         })
     }
@@ -117,7 +124,11 @@ impl<'a, F: Audited> Folding<'a, F> {
         if let Err(problem) = self.advance(saved)? {
             return Ok(Err(problem));
         }
+        if let Some(known) = &self.known {
+            self.doubted.clone_from(known.doubted());
+        }
         if let Some(claimed) = &self.claimed {
+            self.report.notes.extend(self.counted.remark());
             self.accounts = self.counted.beside(claimed, self.report.partition);
         }
         if let Some(view) = view.filter(|view| view.offset > saved) {
@@ -131,6 +142,8 @@ impl<'a, F: Audited> Folding<'a, F> {
                     .push(format!("the live view: {problem}")),
             }
         }
+        let remark = self.known.as_ref().and_then(Known::remark);
+        self.report.notes.extend(remark);
         Ok(Ok(()))
     }
 
@@ -220,17 +233,16 @@ impl<'a, F: Audited> Folding<'a, F> {
         self.drain()?;
         let mut wanted = Some(self.fold.wants());
         while let Some(want) = wanted {
-            let past = if self.report.is_whole {
-                self.own_past(want)?
-            } else {
-                self.stored_past(want)?
-            };
+            if let Some(known) = &mut self.known {
+                known.judge(F::stretches(&want));
+            }
+            let past = self.own_past(want)?;
             wanted = self.fold.amend(past, record, offset);
         }
         Ok(())
     }
 
-    /// The past as the log says it.
+    /// The past as the log says it, as far as it was folded.
     fn own_past(
         &self,
         want: <F::Rows as Rows>::Want,
@@ -244,25 +256,6 @@ impl<'a, F: Audited> Folding<'a, F> {
             Ok(rows.filter_map(|row| Row::from_bytes(row)).collect())
         };
         Ok(F::past(want, &mut read)?)
-    }
-
-    /// The past as Postgres has it, where the log does not reach back so far. What it knows already is not amended once more, so
-    /// those rows are not compared.
-    fn stored_past(
-        &self,
-        want: <F::Rows as Rows>::Want,
-    ) -> Result<<F::Rows as Rows>::Past, AuditError> {
-        let recalled = self.runtime.block_on(async {
-            // These tables have partitions by day, and whoever drops one must not wait for the end of the audit.
-            let mut aside = self.audit.scene.look().await?;
-            let past = F::Rows::recall(&mut aside, want).await?;
-            self.audit.scene.close(aside).await?;
-            Ok(past)
-        });
-        recalled.map_err(|source| AuditError::Postgres {
-            doing: "reading rows around late events",
-            source,
-        })
     }
 
     /// Takes the rows out of the fold. What it would show live is thrown away, or it would grow with the log.
@@ -286,9 +279,17 @@ impl<'a, F: Audited> Folding<'a, F> {
     }
 
     fn compare_live(&mut self, view: &View) -> Result<(), AuditError> {
-        let shown = self.fold.all_live();
+        let mut shown = self.fold.all_live();
+        let is_doubted = |map, field: &[u8]| {
+            let known = self.known.as_ref();
+            known.is_some_and(|known| known.is_doubted(map, field))
+        };
+        shown.retain(|write| !is_doubted(write.map, &write.field));
         let mut aside = None;
         let gone = |map, field: &[u8], found: &[u8]| -> Result<Gone, AuditError> {
+            if is_doubted(map, field) {
+                return Ok(Gone::Outdated);
+            }
             let Some((table, key)) = F::row_of_live(map, field) else {
                 return Ok(Gone::Never);
             };

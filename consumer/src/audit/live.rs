@@ -81,7 +81,7 @@ pub(crate) async fn read(
 pub(crate) enum Gone {
     /// The fold never had it.
     Never,
-    /// It let go of it, and the row is newer than what is shown: who reads takes the row.
+    /// It let go of it, and the row is newer than what is shown, so that who reads takes the row; or its sensor is in doubt.
     Outdated,
     /// It let go of it, and this is what it was in the end: who reads may take what is shown.
     Was(Vec<u8>),

@@ -3,6 +3,7 @@
 //!
 //! - `scene`: one snapshot of Postgres for the whole audit, and the clients; `plan` and `noted`: from where to where each partition is folded;
 //! - `log`: reading Kafka without a group; `replay`: the partitions, some at a time; `folding`: one of them into a `store` on disk;
+//! - `known`: what can be relied upon where retention took the beginning;
 //! - `accounts`: what the ledger counted, beside what the folding did;
 //! - `cell`, `tables`, `rows`, `back`: rows as bytes, the tables, how the rows of each fold stand in them, and back;
 //! - `compare`: the store and Postgres, walked side by side; `live`: the fold and Redis;
@@ -16,6 +17,7 @@ mod back;
 mod cell;
 mod compare;
 mod folding;
+mod known;
 mod live;
 mod log;
 mod noted;
@@ -200,6 +202,10 @@ pub async fn run(
     Ok(Report {
         equal: partitions().all(PartitionReport::is_equal),
         records: partitions().map(|partition| partition.records).sum(),
+        rows_not_compared: partitions()
+            .filter_map(|partition| partition.postgres.as_ref())
+            .map(|rows| rows.not_compared)
+            .sum(),
         seconds: began.elapsed().as_secs_f64(),
         folds,
     })
@@ -209,12 +215,13 @@ impl Audit<'_> {
     /// Folds what was planned, and compares.
     async fn check<F: Audited>(
         &self,
-        plan: Plan,
+        mut plan: Plan,
         config: F::Config,
     ) -> Result<FoldReport, AuditError> {
-        let topic = plan.topic.clone();
+        let (topic, beyond) = (plan.topic.clone(), std::mem::take(&mut plan.beyond));
         let replayed = self.replay::<F>(plan, config).await?;
-        let partitions = self.compare::<F>(&topic, replayed).await?;
+        let mut partitions = self.compare::<F>(&topic, replayed).await?;
+        partitions.extend(beyond);
         Ok(FoldReport {
             fold: F::NAME,
             topic,

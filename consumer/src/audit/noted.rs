@@ -14,9 +14,9 @@ use crate::store::ledger::skip_from;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ledger {
     pub(super) next: i64,
-    /// Where the deltas begin, when no snapshot has replaced the first of them.
+    /// Where the partition was folded first, with no state, when that is known.
     pub(super) began: Option<i64>,
-    /// The least offset that Kafka holds for which there is a state.
+    /// The least offset that Kafka holds for which there is a state: that of a snapshot that was kept, if there is one.
     pub(super) reach: Option<i64>,
 }
 
@@ -34,14 +34,18 @@ pub(super) async fn ledger(
             ..Ledger::default()
         });
     }
-    // What was skipped stays in the log when a snapshot has replaced what was before it.
-    let (snapshot, reach): (Option<i64>, Option<i64>) = query_as(
+    // Deltas and what was skipped lead on from the newest snapshot only.
+    let (snapshot, reach, first): (Option<i64>, Option<i64>, Option<i64>) = query_as(
         "with piece as (
-             select to_offset, max(to_offset) filter (where kind = 'snapshot') over () as snapshot
+             select to_offset, kind, max(to_offset) filter (where kind = 'snapshot') over () as snapshot
              from state_log
              where topic = $1 and partition = $2 and to_offset <= $3
          )
-         select max(snapshot), min(to_offset) filter (where to_offset >= greatest($4, snapshot))
+         select max(snapshot),
+             min(to_offset) filter (
+                 where to_offset >= $4 and (kind = 'snapshot' or snapshot is null or to_offset > snapshot)
+             ),
+             (select first_offset from ledger where topic = $1 and partition = $2)
          from piece",
     )
     .bind(topic)
@@ -50,6 +54,21 @@ pub(super) async fn ledger(
     .bind(low)
     .fetch_one(&mut *postgres)
     .await?;
+    let began = match (first, snapshot) {
+        (Some(first), _) => Some(first),
+        // An earlier version made the row. Where it began the first piece of the state log says, until a snapshot takes its place.
+        (None, Some(_)) => None,
+        (None, None) => first_piece(postgres, (topic, partition), next).await?,
+    };
+    Ok(Ledger { next, began, reach })
+}
+
+/// Where the state log begins, when there is no snapshot in it.
+async fn first_piece(
+    postgres: &mut PgConnection,
+    (topic, partition): (&str, i32),
+    next: i64,
+) -> sqlx::Result<Option<i64>> {
     let first: Vec<(String, Vec<u8>)> = query_as(
         "select kind, blob
          from state_log
@@ -62,15 +81,13 @@ pub(super) async fn ledger(
     .bind(partition)
     .fetch_all(postgres)
     .await?;
-    let began = match (snapshot, first.as_slice()) {
-        (Some(_), _) => None,
-        (None, [(kind, blob), ..]) if kind == "skip" => skip_from(blob),
-        (None, pieces) => {
+    Ok(match first.as_slice() {
+        [(kind, blob), ..] if kind == "skip" => skip_from(blob),
+        pieces => {
             let whole: Vec<u8> = pieces.iter().flat_map(|(_, blob)| blob).copied().collect();
             Some(Delta::starts_at(&whole).unwrap_or(next))
         }
-    };
-    Ok(Ledger { next, began, reach })
+    })
 }
 
 /// Which records made the fold panic: Postgres is believed, because trying again would break the state. A letter with the topic

@@ -19,6 +19,8 @@ use crate::engine::poison::Poison;
 pub(super) struct Plan {
     pub(super) topic: String,
     pub(super) jobs: Vec<Job>,
+    /// Partitions that only the ledger knows.
+    pub(super) beyond: Vec<PartitionReport>,
 }
 
 /// One partition of a fold.
@@ -86,8 +88,9 @@ impl Audit<'_> {
             .expect("asking Kafka does not panic")?;
         let mut jobs: Vec<Job> = (0..)
             .zip(&offsets)
-            .map(|(partition, (low, _))| Job::untouched(partition, *low))
+            .map(|(partition, held)| Job::untouched(partition, *held))
             .collect();
+        let mut beyond = Vec::new();
         for (entry, view) in entries.iter().zip(views) {
             let (partition, next, version): (i32, i64, i32) = (
                 entry.try_get(0).map_err(postgres)?,
@@ -96,8 +99,10 @@ impl Audit<'_> {
             );
             let at = usize::try_from(partition).unwrap_or(usize::MAX);
             let (Some(job), Some(held)) = (jobs.get_mut(at), offsets.get(at)) else {
+                beyond.push(beyond_kafka(&topic, partition, offsets.len()));
                 continue;
             };
+            job.report.notes.clear();
             let ledger = ledger(&mut holder, (&topic, partition), next, held.0)
                 .await
                 .map_err(postgres)?;
@@ -110,13 +115,18 @@ impl Audit<'_> {
         self.progress
             .records_all
             .fetch_add(records, std::sync::atomic::Ordering::Relaxed);
-        Ok(Plan { topic, jobs })
+        Ok(Plan {
+            topic,
+            jobs,
+            beyond,
+        })
     }
 }
 
 impl Job {
     /// A partition that no consumer has begun.
-    fn untouched(partition: i32, low: i64) -> Self {
+    fn untouched(partition: i32, (low, high): (i64, i64)) -> Self {
+        let records = high - low;
         Self {
             partition,
             begin: Begin::Anew { at: low },
@@ -129,6 +139,9 @@ impl Job {
                 partition,
                 from_offset: low,
                 is_whole: true,
+                notes: vec![format!(
+                    "the ledger does not have it: no consumer has begun it, and none of its {records} records in Kafka is folded"
+                )],
                 ..PartitionReport::default()
             },
         }
@@ -226,6 +239,17 @@ impl Job {
             .as_ref()
             .map_or(self.saved, |view| view.offset.max(self.saved));
         u64::try_from(last - self.begin.at()).unwrap_or(0)
+    }
+}
+
+/// A partition of the ledger that Kafka does not have: what its rows come from is gone, so nothing can be said for them.
+fn beyond_kafka(topic: &str, partition: i32, partitions: usize) -> PartitionReport {
+    PartitionReport {
+        partition,
+        problems: vec![format!(
+            "the ledger has it, and the topic has only {partitions} partitions in Kafka: it was made anew with fewer. Bring the              old topic back, or delete the rows of topic '{topic}' in ledger and state_log to fold this one from its beginning"
+        )],
+        ..PartitionReport::default()
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::accounts::Account;
 use super::folding::Folding;
+use super::known::Doubted;
 use super::plan::{Begin, Job, Plan};
 use super::report::PartitionReport;
 use super::rows::Audited;
@@ -27,7 +28,22 @@ pub(super) struct Replayed {
     pub(super) saved: i64,
     /// What was counted up to there, beside what Postgres says.
     pub(super) accounts: Vec<Account>,
+    /// Whose rows the log does not explain as a whole.
+    pub(super) doubted: Doubted,
     pub(super) report: PartitionReport,
+}
+
+impl Replayed {
+    /// A partition of which nothing can be compared; the report says why.
+    fn blocked(saved: i64, report: PartitionReport) -> Self {
+        Self {
+            rows: None,
+            saved,
+            accounts: Vec::new(),
+            doubted: Doubted::new(),
+            report,
+        }
+    }
 }
 
 impl Audit<'_> {
@@ -95,32 +111,23 @@ impl<F: Audited> Replay<'_, F> {
             self.first_state(&mut job)?
         };
         let Some(fold) = fold else {
-            return Ok(Replayed {
-                rows: None,
-                saved: job.saved,
-                accounts: Vec::new(),
-                report: job.report,
-            });
+            return Ok(Replayed::blocked(job.saved, job.report));
         };
         let mut folding = Folding::begin(self, fold, &mut job)?;
         let (saved, view) = (job.saved, job.view.as_ref());
         // Whatever code of the fold panics: the partition says so, and the others are audited all the same.
         let folded = guarded(|| folding.run(saved, view))
             .unwrap_or_else(|panic| Ok(Err(folding.panicked(&panic))))?;
-        let (mut report, accounts) = (folding.report, folding.accounts);
+        let mut report = folding.report;
         if let Err(problem) = folded {
             report.problems.push(problem);
-            return Ok(Replayed {
-                rows: None,
-                saved,
-                accounts: Vec::new(),
-                report,
-            });
+            return Ok(Replayed::blocked(saved, report));
         }
         Ok(Replayed {
             rows: Some(folding.store.finish()?),
             saved,
-            accounts,
+            accounts: folding.accounts,
+            doubted: folding.doubted,
             report,
         })
     }

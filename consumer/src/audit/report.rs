@@ -10,6 +10,8 @@ pub struct Report {
     pub equal: bool,
     /// Records of Kafka that were folded.
     pub records: u64,
+    /// Rows of Postgres that were not compared, because Kafka no longer has what made them.
+    pub rows_not_compared: u64,
     /// How long it took.
     pub seconds: f64,
     /// Each fold.
@@ -23,7 +25,7 @@ pub struct FoldReport {
     pub fold: &'static str,
     /// Its topic, prefix included.
     pub topic: String,
-    /// Each partition of the topic, in order.
+    /// Each partition of the topic, in order; then those that only the ledger knows.
     pub partitions: Vec<PartitionReport>,
 }
 

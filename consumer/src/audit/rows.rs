@@ -8,7 +8,7 @@ use domain::dead_letter::DeadLetter;
 use domain::fold::{Fold, Rows};
 use domain::live::{LiveMap, PaneValue, parse_pane_field};
 use domain::movement::{
-    BlockRow, LateRow, MovementFold, MovementRows, PaneRow, Past, VisitKey, VisitRow, Want,
+    BlockRow, LateRow, MovementFold, MovementRows, PaneRow, Past, Stretch, VisitKey, VisitRow, Want,
 };
 use domain::pane::PaneKey;
 use domain::time::Micros;
@@ -37,6 +37,11 @@ pub(crate) trait Audited: Fold<Rows: RowStatement> {
 
     /// The rows as they stand in the tables.
     fn writes(rows: Self::Rows, partition: i32) -> Vec<(&'static Table, Vec<Write>)>;
+
+    /// Which stretches of which sensors it wants to see again.
+    fn stretches(_want: &<Self::Rows as Rows>::Want) -> &[Stretch] {
+        &[]
+    }
 
     /// What the fold wants to see of its own past, from the rows that `read` gives.
     fn past(
@@ -86,6 +91,10 @@ impl Audited for MovementFold {
             (&LATE, late.collect()),
             (&BLOCK, blocks.collect()),
         ]
+    }
+
+    fn stretches(want: &Want) -> &[Stretch] {
+        &want.stretches
     }
 
     fn past(want: Want, read: &mut ReadRows<'_>) -> Result<Past, redb::Error> {

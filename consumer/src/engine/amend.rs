@@ -70,6 +70,10 @@ where
                 amending.stage = Stage::Saving;
                 return match self.shared.handle.block_on(task) {
                     Ok(Ok(past)) => self.give_past(id, amending, past),
+                    Ok(Err(cause @ PastError::Unreadable { .. })) => {
+                        let entry = amending.partition.entry();
+                        self.stop(id, entry, cause.into());
+                    }
                     Ok(Err(cause)) => self.fail(format!("partition {id}: {cause}")),
                     Err(cause) => self.fail(format!("reading the past of partition {id}: {cause}")),
                 };

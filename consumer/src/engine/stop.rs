@@ -3,6 +3,7 @@
 
 use crate::store::ledger::{Acquired, LoadError};
 use crate::store::origin::{AnotherLog, TwoLedgers};
+use crate::store::past::PastError;
 
 /// A fault that only a person can mend, as metrics and readers name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(crate) enum StopReason {
     LedgerMoved,
     /// The state was made by another version of the fold.
     FoldVersion,
-    /// The state cannot be read back.
+    /// The state cannot be read back, or rows that it has to see again.
     StateUnreadable,
     /// The ledger belongs to another Kafka.
     AnotherLog,
@@ -117,6 +118,15 @@ impl From<LoadError> for Stop {
         };
         Self {
             reason,
+            why: error.to_string(),
+        }
+    }
+}
+
+impl From<PastError> for Stop {
+    fn from(error: PastError) -> Self {
+        Self {
+            reason: StopReason::StateUnreadable,
             why: error.to_string(),
         }
     }

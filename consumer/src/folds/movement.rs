@@ -1,11 +1,12 @@
-//! How the rows of the movement fold are written, and read back (`past`).
+//! How the rows of the movement fold are written (late events: `late`), and read back (`past`).
 
+mod late;
 mod past;
 
 use domain::coverage::stored;
 use domain::id::DeviceId;
 use domain::movement::{
-    BlockRow, LateRow, MovementRows, PaneRow, Past, SensorRow, UpRow, VisitKey, VisitRow, Want,
+    BlockRow, MovementRows, PaneRow, Past, SensorRow, UpRow, VisitKey, VisitRow, Want,
 };
 use domain::pane::PaneKey;
 use domain::time::Micros;
@@ -59,18 +60,6 @@ const SENSOR_TYPES: [&str; 6] = [
     "timestamptz",
     "timestamptz",
 ];
-const LATE_TYPES: [&str; 10] = [
-    "int",
-    "timestamptz",
-    "text",
-    "text",
-    "text",
-    "bytea",
-    "double precision",
-    "double precision",
-    "timestamptz",
-    "boolean",
-];
 const BLOCK_TYPES: [&str; 5] = ["int", "timestamptz", "text", "bigint", "bytea"];
 
 impl RowStatement for MovementRows {
@@ -87,7 +76,7 @@ impl RowStatement for MovementRows {
         let visits = visit_expressions(&unnest(&VISIT_TYPES), &unnest(&GONE_TYPES));
         let panes = pane_expression(&unnest(&PANE_TYPES));
         let sensors = sensor_expressions(&unnest(&UP_TYPES), &unnest(&SENSOR_TYPES));
-        let late = late_expression(&unnest(&LATE_TYPES));
+        let late = late::expression(&unnest(&late::TYPES));
         let blocks = block_expression(&unnest(&BLOCK_TYPES));
         format!("{visits}{panes}{sensors}{late}{blocks}")
     }
@@ -117,7 +106,7 @@ impl RowStatement for MovementRows {
         bind_panes(&rows_of(checkpoints, |rows| &rows.panes), arguments)?;
         bind_up(&rows_of(checkpoints, |rows| &rows.up), arguments)?;
         bind_sensors(&rows_of(checkpoints, |rows| &rows.sensors), arguments)?;
-        bind_late(checkpoints, arguments)?;
+        late::bind(checkpoints, arguments)?;
         bind_blocks(checkpoints, arguments)
     }
 
@@ -185,18 +174,6 @@ fn sensor_expressions(up: &str, sensors: &str) -> String {
     on conflict on constraint sensor_state_pkey do update set
         last_event_at = excluded.last_event_at, last_received_at = excluded.last_received_at,
         clock_at = excluded.clock_at, watermark_at = excluded.watermark_at
-)"
-    )
-}
-
-fn late_expression(late: &str) -> String {
-    format!(
-        ", late as (
-    insert into late_event (event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at, amended)
-    select u.event_at, u.sensor, u.traveler_id, u.traveler_type, u.event_key, u.x, u.y, u.received_at, u.amended
-    from {late} as u (partition, event_at, sensor, traveler_id, traveler_type, event_key, x, y, received_at, amended)
-    join moved using (partition)
-    on conflict on constraint late_event_pkey do nothing
 )"
     )
 }
@@ -313,34 +290,6 @@ fn bind_sensors(
     column(arguments, rows, |(.., row)| PgTime(row.last_received))?;
     column(arguments, rows, |(.., row)| PgTime(row.clock))?;
     column(arguments, rows, |(.., row)| PgTime(row.watermark))
-}
-
-fn bind_late(
-    checkpoints: &[Checkpoint<MovementRows>],
-    arguments: &mut PgArguments,
-) -> Result<(), BindError> {
-    let rows: Vec<(i32, &LateRow)> = checkpoints
-        .iter()
-        .flat_map(|checkpoint| {
-            checkpoint
-                .rows
-                .late
-                .iter()
-                .map(|row| (checkpoint.partition, row))
-        })
-        .collect();
-    column(arguments, &rows, |(partition, _)| *partition)?;
-    column(arguments, &rows, |(_, row)| PgTime(row.event_at))?;
-    column(arguments, &rows, |(_, row)| without_nul(&row.sensor.0))?;
-    column(arguments, &rows, |(_, row)| without_nul(&row.traveler.0))?;
-    column(arguments, &rows, |(_, row)| {
-        without_nul(&row.traveler_type.0)
-    })?;
-    column(arguments, &rows, |(_, row)| row.key.0.to_vec())?;
-    column(arguments, &rows, |(_, row)| row.x)?;
-    column(arguments, &rows, |(_, row)| row.y)?;
-    column(arguments, &rows, |(_, row)| PgTime(row.received_at))?;
-    column(arguments, &rows, |(_, row)| row.amended)
 }
 
 fn bind_blocks(

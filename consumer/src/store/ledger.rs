@@ -46,8 +46,8 @@ impl Ledger {
         let (partitions, offsets): (Vec<i32>, Vec<i64>) = oldest.iter().copied().unzip();
         query(
             "with entered as (
-                 insert into ledger (topic, partition, next_offset, began_offset, counted_epoch, fold, fold_version)
-                 select $1, u.partition, u.next_offset, u.next_offset, 0, $4, $5
+                 insert into ledger (topic, partition, next_offset, began_offset, first_offset, counted_epoch, fold, fold_version)
+                 select $1, u.partition, u.next_offset, u.next_offset, u.next_offset, 0, $4, $5
                  from unnest($2::int[], $3::bigint[]) as u (partition, next_offset)
                  on conflict on constraint ledger_pkey do nothing
                  returning partition

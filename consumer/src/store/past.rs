@@ -12,6 +12,16 @@ use crate::engine::job::LedgerEntry;
 pub(crate) enum PastError {
     #[error("reading rows of the past")]
     Database(#[from] sqlx::Error),
+    /// Waiting does not help.
+    #[error(
+        "a row that late events are folded with cannot be read ({source}): restore it from a backup, or delete it, so that they          are folded without what it held. Then: update ledger set epoch = epoch + 1 where topic = '{topic}' and partition = {partition}"
+    )]
+    Unreadable {
+        topic: String,
+        partition: i32,
+        #[source]
+        source: sqlx::Error,
+    },
     #[error("another owner has it, its rows are not ours to read")]
     Fenced,
 }
@@ -40,7 +50,17 @@ impl Ledger {
         if stands.is_none() {
             return Err(PastError::Fenced);
         }
-        let past = R::recall(&mut transaction, want).await?;
+        let past = match R::recall(&mut transaction, want).await {
+            Err(source @ sqlx::Error::ColumnDecode { .. }) => {
+                let topic = self.topic.clone();
+                return Err(PastError::Unreadable {
+                    topic,
+                    partition,
+                    source,
+                });
+            }
+            recalled => recalled?,
+        };
         transaction.rollback().await?;
         Ok(past)
     }

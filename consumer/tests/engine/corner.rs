@@ -111,6 +111,33 @@ impl Corner {
         }
     }
 
+    /// A position so many seconds after [`START`].
+    pub(crate) fn seen_at(&mut self, partition: i32, second: i64) {
+        let event = self.position(partition);
+        self.produce_at(partition, second, event);
+    }
+
+    /// A tick so many seconds after [`START`].
+    pub(crate) fn tick_at(&mut self, partition: i32, second: i64) {
+        let tick = Event {
+            device: "".into(),
+            body: Body::Tick,
+            ..self.position(partition)
+        };
+        self.produce_at(partition, second, tick);
+    }
+
+    fn produce_at(&mut self, partition: i32, second: i64, event: Event) {
+        let at = Micros(START + second * 1_000_000);
+        let event = Event {
+            event_time: at,
+            received_at: at,
+            key: EventKey::from_event_id(&second.to_string()),
+            ..event
+        };
+        self.produce(partition, "", envelope::encode(event));
+    }
+
     /// A position, and the same once more.
     pub(crate) fn twice(&mut self, partition: i32) {
         self.clock += 1_000_000;

@@ -228,6 +228,40 @@ async fn a_ledger_that_is_moved_by_hand_under_its_owner_stops_that_partition_alo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_cannot_be_read_stops_its_partition_before_a_copy_in_it_counts_again() {
+    let mut corner = Corner::new().await;
+    let running = corner.start();
+    corner.seen_at(1, 0);
+    for second in [4_000, 4_100, 4_200] {
+        corner.seen_at(1, second);
+        corner.tick_at(1, second + 10);
+    }
+    corner.settled(&[0, 1, 2]).await;
+    let broken = "update sample_block set blob = 'no block' where $1 <> ''";
+    assert!(corner.sql(broken).await > 0);
+    // The first event once more, when it is in that block only.
+    corner.seen_at(1, 0);
+    corner.tick_at(1, 4_300);
+    corner.positions(2, 3);
+    running
+        .not_ready("a row that late events are folded with cannot be read")
+        .await;
+    corner.becomes(STOPPED, &["1 state_unreadable"]).await;
+    corner.settled(&[0, 2]).await;
+    // What the sentence advises.
+    corner
+        .sql("delete from sample_block where blob = 'no block' and $1 <> ''")
+        .await;
+    corner
+        .sql("update ledger set epoch = epoch + 1 where topic = $1 and partition = 1")
+        .await;
+    running.ready().await;
+    corner.settled(&[0, 1, 2]).await;
+    corner.becomes(STOPPED, &[]).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_went_back_as_a_whole_heals_by_itself() {
     let mut corner = Corner::new().await;
     let running = corner.start();

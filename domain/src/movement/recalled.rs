@@ -73,7 +73,7 @@ impl Recalled {
             index_at(if is_late { &all } else { &near }, at).is_some()
         };
         for row in std::mem::take(&mut self.blocks) {
-            // A block that cannot be read was not written by this fold; there is nothing to be had from it.
+            // One that cannot be read was not written by this fold. Who reads rows back says so before (`BlockRow::is_readable`).
             let Some(block) = Block::from_bytes(row.hour, &row.bytes, wanted) else {
                 continue;
             };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::archive::Block;
 use super::track::Visit;
 use crate::coverage::{HOUR, HourBits};
 use crate::event_key::EventKey;
@@ -106,6 +107,15 @@ pub struct BlockRow {
     pub part: i64,
     /// Packed samples and signs of life, in a form that only this fold reads.
     pub bytes: Vec<u8>,
+}
+
+impl BlockRow {
+    /// Whether the fold can read the bytes. It passes over those that it cannot, and would take the copy of an event in there
+    /// for a new one; so whoever reads rows back asks first.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        Block::from_bytes(self.hour, &self.bytes, |_, _, _| false).is_some()
+    }
 }
 
 /// An event that came late.

@@ -133,7 +133,12 @@ fn difference_lines(name: &str, difference: &Difference) -> Vec<String> {
 }
 
 fn verdict(report: &Report) -> String {
-    let word = if report.equal { "equal" } else { "DIFFERS" };
+    let word = match (report.equal, report.rows_not_compared) {
+        (true, 0) => "equal".to_owned(),
+        (true, rows) => format!("equal, but {rows} rows were not compared"),
+        (false, 0) => "DIFFERS".to_owned(),
+        (false, rows) => format!("DIFFERS, and {rows} rows were not compared"),
+    };
     let partitions: usize = report.folds.iter().map(|fold| fold.partitions.len()).sum();
     #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
     let rate = report.records as f64 / report.seconds.max(1e-9);

@@ -87,13 +87,19 @@ impl Corner {
     }
 
     pub(super) fn seen(&self, traveler: &str, second: i64) {
+        self.seen_by("s", traveler, second);
+    }
+
+    pub(super) fn seen_by(&self, sensor: &str, traveler: &str, second: i64) {
         let position = Position {
             traveler: traveler.into(),
             traveler_type: "person".into(),
             x: 1.0,
             y: 2.0,
         };
-        self.produce(&envelope::encode(event(second, Body::Position(position))));
+        let device = sensor.into();
+        let event = event(second, Body::Position(position));
+        self.produce(&envelope::encode(Event { device, ..event }));
     }
 
     pub(super) fn tick(&self, sequence: u64, second: i64) {
@@ -102,8 +108,14 @@ impl Corner {
         self.produce(&envelope::encode(tick));
     }
 
+    /// Waits until Kafka has everything.
+    pub(super) fn flush(&self) {
+        self.producer.flush(Duration::from_secs(10)).unwrap();
+    }
+
     /// Removes the records before `offset`, as retention does.
     pub(super) async fn truncate(&self, offset: i64) {
+        self.flush();
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.scratch.kafka);
         let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
@@ -117,7 +129,7 @@ impl Corner {
 
     /// Consumes with the fragile fold until the ledger is at `end`.
     pub(super) async fn consume(&self, end: i64) {
-        self.producer.flush(Duration::from_secs(10)).unwrap();
+        self.flush();
         let role = Role {
             pool: self.pool.clone(),
             redis: redis::Client::open(self.scratch.redis_url.as_str()).unwrap(),
@@ -168,6 +180,11 @@ impl Corner {
 
     /// Audits Postgres as it was when the scene was opened.
     pub(super) async fn audit_at(&self, scene: Scene) -> PartitionReport {
+        self.audit_all(scene).await.remove(0)
+    }
+
+    /// Every partition that Kafka or the ledger has.
+    pub(super) async fn audit_all(&self, scene: Scene) -> Vec<PartitionReport> {
         let options = self.options();
         let mut audit = Audit {
             scene,
@@ -177,9 +194,9 @@ impl Corner {
         };
         let plan = audit.plan::<Fragile>().await.unwrap();
         let config = options.movement.fold();
-        let mut report = audit.check::<Fragile>(plan, config).await.unwrap();
+        let report = audit.check::<Fragile>(plan, config).await.unwrap();
         audit.assert_unheld().await.unwrap();
-        report.partitions.remove(0)
+        report.partitions
     }
 }
 

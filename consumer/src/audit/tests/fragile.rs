@@ -4,7 +4,7 @@ use domain::canary::Canary;
 use domain::event::{Body, Event};
 use domain::fold::{Fold, Outcome, RestoreError, Rows};
 use domain::live::{LiveMap, LiveWrite};
-use domain::movement::{MovementConfig, MovementFold, MovementRows};
+use domain::movement::{MovementConfig, MovementFold, MovementRows, Stretch, Want};
 use domain::rejection::Rejection;
 use domain::time::Micros;
 use domain::topic::SENSOR_MOVEMENTS;
@@ -129,8 +129,12 @@ impl Audited for Fragile {
         MovementFold::writes(rows, partition)
     }
 
+    fn stretches(want: &Want) -> &[Stretch] {
+        MovementFold::stretches(want)
+    }
+
     fn past(
-        want: <MovementRows as Rows>::Want,
+        want: Want,
         read: &mut ReadRows<'_>,
     ) -> Result<<MovementRows as Rows>::Past, redb::Error> {
         MovementFold::past(want, read)

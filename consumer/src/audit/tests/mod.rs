@@ -2,6 +2,7 @@
 //! same.
 
 mod corner;
+mod cut;
 mod fragile;
 
 use std::time::Duration;

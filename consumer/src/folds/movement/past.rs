@@ -78,6 +78,16 @@ async fn blocks(
             part: row.try_get(2)?,
             bytes: row.try_get(3)?,
         };
+        if !block.is_readable() {
+            let BlockRow {
+                hour, sensor, part, ..
+            } = block;
+            let which = format!("sample_block of sensor {sensor}, hour_at {hour}, part {part}");
+            return Err(sqlx::Error::ColumnDecode {
+                index: "blob".to_owned(),
+                source: which.into(),
+            });
+        }
         // Two stretches may lie in one hour.
         if seen.insert((block.hour, block.sensor.clone(), block.part)) {
             blocks.push(block);

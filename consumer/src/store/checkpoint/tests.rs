@@ -23,6 +23,9 @@ use crate::store::ledger::{Acquired, Ledger};
 const START: Micros = Micros(1_790_000_000_000_000);
 const EPOCH: &str = "and ledger.epoch = u.epoch";
 const OFFSET: &str = "and ledger.next_offset = u.from_offset";
+const SPARED: &str = "and not (";
+const OF_THE_DAY: &str = "older.to_offset < state_log.to_offset";
+const KEPT_FOR: &str = "make_interval(days => $34)";
 
 /// Every table that a checkpoint writes, and its rows of one partition: sensor `s0` is in partition 0, `s1` in 1.
 const TABLES: [(&str, &str); 10] = [
@@ -132,6 +135,15 @@ fn work(
     from: i64,
     values: &[Vec<u8>],
 ) -> Checkpoint<MovementRows> {
+    work_until(partition, from, values, LogTurn::Delta)
+}
+
+fn work_until(
+    partition: &mut Partition<MovementFold>,
+    from: i64,
+    values: &[Vec<u8>],
+    turn: LogTurn,
+) -> Checkpoint<MovementRows> {
     for (offset, value) in (from..).zip(values) {
         partition.fold(offset, value, |rejection: Rejection| DeadRecord {
             offset,
@@ -141,7 +153,7 @@ fn work(
             received_at: START,
         });
     }
-    partition.begin_checkpoint(LogTurn::Delta).unwrap()
+    partition.begin_checkpoint(turn).unwrap()
 }
 
 /// An owner of the past saves, together with one whose partition is its own.
@@ -194,6 +206,72 @@ async fn writes_nothing(corner: &Corner, before: &Tables, is_refused: bool) -> R
         return Ok(());
     }
     Err(format!("refused: {is_refused}, written: {written:?}"))
+}
+
+/// States that were saved so many days ago, one record after another; gives where those end that are left.
+async fn kept(corner: &Corner, states: &[(LogTurn, i32)]) -> Vec<i64> {
+    let mut partition = corner.acquire(0).await;
+    let pool = &corner.ledger.pool;
+    for (offset, (turn, days)) in (0..).zip(states) {
+        let checkpoint = work_until(&mut partition, offset, &[b"no envelope".to_vec()], *turn);
+        let saved = corner.save(vec![checkpoint]).await;
+        assert_eq!(saved, [(0, offset + 1, Verdict::Saved)]);
+        let age = "update state_log set written_at = now() - make_interval(days => $1) where to_offset = $2";
+        let aged = sqlx::query(age).bind(days).bind(offset + 1);
+        aged.execute(pool).await.unwrap();
+    }
+    // Whoever takes over still begins with the newest.
+    let acquired = corner.ledger.acquire(&[0]).await.unwrap()[0];
+    let restored = corner.ledger.load(acquired, MovementConfig::default());
+    let restored: Restored<MovementFold> = restored.await.unwrap();
+    assert_eq!(restored.next, i64::try_from(states.len()).unwrap());
+    let left = "select distinct to_offset from state_log order by 1";
+    sqlx::query_scalar(left).fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_state_of_a_day_is_kept_as_long_as_kafka_keeps_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = Stack::start(StackConfig {
+        kafka: KafkaSource::Mock,
+        ..StackConfig::for_tests(folder.path())
+    });
+    let stack = stack.await.unwrap();
+    let states = [
+        (LogTurn::Snapshot, 9),
+        (LogTurn::Delta, 8),
+        (LogTurn::Snapshot, 7),
+        (LogTurn::Snapshot, 7),
+        (LogTurn::Snapshot, 3),
+        (LogTurn::Delta, 2),
+        (LogTurn::Snapshot, 0),
+        (LogTurn::Snapshot, 0),
+        (LogTurn::Delta, 0),
+        (LogTurn::Snapshot, 0),
+        (LogTurn::Delta, 0),
+    ];
+    let real = statement::<MovementRows>();
+    let corner = Corner::new(&stack, &real).await;
+    assert_eq!(kept(&corner, &states).await, [3, 5, 7, 10, 11]);
+    // One that keeps nothing, one that keeps every state, and one that keeps for too long are noticed.
+    for (condition, broken, left) in [
+        (SPARED, "and not (false and", vec![10, 11]),
+        (
+            OF_THE_DAY,
+            "older.to_offset < 0",
+            vec![3, 4, 5, 7, 8, 10, 11],
+        ),
+        (
+            KEPT_FOR,
+            "make_interval(days => $34 + 9)",
+            vec![1, 3, 5, 7, 10, 11],
+        ),
+    ] {
+        assert!(real.contains(condition), "{condition}");
+        let corner = Corner::new(&stack, &real.replace(condition, broken)).await;
+        assert_eq!(kept(&corner, &states).await, left, "{broken}");
+    }
+    stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
