@@ -178,6 +178,19 @@ pub async fn dead_letters(url: &str, devices: &[String]) -> anyhow::Result<Vec<S
     Ok(rows.iter().map(id).collect())
 }
 
+/// How many late events of these devices have amended something.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn amended(url: &str, devices: &[String]) -> anyhow::Result<i64> {
+    let mut connection = postgres(url).await?;
+    let sql = "select count(*) from late_event where sensor = any($1) and amended";
+    let count = sqlx::query_scalar(sql).bind(devices);
+    let count = count.fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(count)
+}
+
 const VISITS: &str = "select (extract(epoch from entered_at) * 1000000)::bigint, sensor, traveler_id, traveler_type,
     (extract(epoch from left_at) * 1000000)::bigint, samples, distance, speed_n, speed_sum, speed_min, speed_max
     from visit where sensor = any($1)";

@@ -6,6 +6,7 @@
 pub mod bound;
 pub mod conserve;
 pub mod heal;
+pub mod late;
 pub mod loss;
 pub mod offset;
 pub mod order;

@@ -32,9 +32,10 @@ pub const ROWS: &[Row] = &[
         ..Row::usual(
             "3",
             "rolling restart of the consumers with SIGTERM",
-            "exit within 10 s; no partition stands still for more than 5 s",
+            "exit within 10 s; no partition stands still for more than 5 s; what comes late amends what was final",
             rolling,
         )
+        .with_late_events()
     },
     Row::usual(
         "4",

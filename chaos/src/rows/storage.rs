@@ -18,9 +18,10 @@ pub const ROWS: &[Row] = &[
     Row::usual(
         "15",
         "Postgres restarted in order, and crashed",
-        "worked off within 5 s after Postgres is ready",
+        "worked off within 5 s after Postgres is ready; what comes late amends what was final",
         postgres_restarts,
     )
+    .with_late_events()
     .in_subset(),
     Row::usual(
         "16",
