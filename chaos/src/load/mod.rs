@@ -61,6 +61,8 @@ pub struct Counts {
     pub published: AtomicU64,
     /// Messages acknowledged.
     pub acked: AtomicU64,
+    /// Messages sent again with DUP, each as often as it was.
+    pub again: AtomicU64,
     /// PUBACKs with an error code that is not the refusal of a payload.
     pub errors: AtomicU64,
 }
@@ -131,6 +133,12 @@ impl Load {
     #[must_use]
     pub fn acked(&self) -> u64 {
         self.counts.acked.load(Ordering::Relaxed)
+    }
+
+    /// How often messages were sent again, with DUP, so far.
+    #[must_use]
+    pub fn sent_again(&self) -> u64 {
+        self.counts.again.load(Ordering::Relaxed)
     }
 
     /// PUBACKs that carried an error of the gateway's own.

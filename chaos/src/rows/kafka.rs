@@ -37,7 +37,7 @@ pub const ROWS: &[Row] = &[
 
 const FIRST_ACK_WITHIN: Duration = Duration::from_secs(10);
 /// Delivery reports that were on their way when Kafka stopped may still become PUBACKs for so long.
-const ON_THE_WAY: Duration = Duration::from_secs(1);
+pub(super) const ON_THE_WAY: Duration = Duration::from_secs(1);
 
 /// Once alone, and once together with the gateway: what that one held must not have been acknowledged.
 fn crash<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
@@ -88,6 +88,6 @@ fn hang<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> 
     .boxed_local()
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 8)
 }
