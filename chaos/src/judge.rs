@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use domain::time::Micros;
 use domain::topic::{DEAD_LETTERS, SENSOR_MOVEMENTS};
 use tokio::time::sleep;
 
 use crate::audit::{self, Verdict};
 use crate::check::canary::{self, Rounds};
 use crate::check::conserve::{self, Counts, Expected};
+use crate::check::late::{self, Late};
 use crate::check::{Checker, loss, order, refuse, replay};
 use crate::ledger::Ledger;
 use crate::log::{Heads, Log, Reader};
@@ -24,6 +26,8 @@ use crate::store;
 pub(crate) const DRAINED_WITHIN: Duration = Duration::from_secs(60);
 /// How long the api may take to answer what Postgres has.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+/// How long the last late events may wait: for a tick, ten seconds of ticks after the one before, on a busy machine.
+const AMENDED_WITHIN: Duration = Duration::from_secs(45);
 /// A gateway that began a moment ago hears with its second round that the first is in Kafka.
 const CANARY_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -42,6 +46,8 @@ pub(crate) struct Observed {
     pub(crate) errors: u64,
     /// When nothing must have been acknowledged.
     pub(crate) silences: Vec<Range<i64>>,
+    /// Where some events came late: what happened before this.
+    pub(crate) late_before: Option<Micros>,
 }
 
 /// The checkers that compare the ledger with the log and the stores.
@@ -75,7 +81,9 @@ pub(crate) async fn judge(
     let counted = store::counts(site.postgres())
         .await?
         .since(observed.counted);
-    let of_log = Counts::of(&tally, &log);
+    let late_of = |before| Late::of(&ledger, &log, before);
+    let late = observed.late_before.map(late_of);
+    let of_log = late.unwrap_or_default().counted(Counts::of(&tally, &log));
     let found = &mut outcome.findings;
     found.extend(conserve::check_counts(counted, of_log));
     found.extend(findings);
@@ -84,6 +92,9 @@ pub(crate) async fn judge(
     found.extend(observed.silences.iter().filter_map(silent));
     found.extend(refuse::check_errors(observed.errors));
     check_dead_letters(site, observed, &ledger, outcome).await?;
+    if let Some(late) = late {
+        check_late(site, observed, late, outcome).await?;
+    }
     check_rows(site, observed, (&ledger, &log), outcome).await?;
     check_accounts(site, &expected, outcome).await?;
     audit(site, outcome).await
@@ -119,6 +130,25 @@ fn expected(heads: &Heads, canaries: BTreeMap<String, i64>) -> Expected {
             .collect(),
         ticked: movements,
         canaries,
+    }
+}
+
+/// Late events are folded with a tick, and only then stand in the rows.
+async fn check_late(
+    site: &Site,
+    observed: &Observed,
+    late: Late,
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + AMENDED_WITHIN;
+    loop {
+        let amended = store::amended(site.postgres(), &observed.devices).await?;
+        let finding = late::check(late, amended);
+        if finding.is_none() || Instant::now() > deadline {
+            outcome.findings.extend(finding);
+            return Ok(());
+        }
+        sleep(LOOK_EVERY).await;
     }
 }
 

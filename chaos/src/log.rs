@@ -9,6 +9,7 @@ use domain::canary::Canary;
 use domain::dead_letter::DeadLetter;
 use domain::envelope;
 use domain::event::{Body, Event};
+use domain::event_key::EventKey;
 use domain::topic::{DEAD_LETTERS, SENSOR_MOVEMENTS};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
@@ -194,20 +195,26 @@ impl Reader {
         Ok(log)
     }
 
-    /// How many positions each partition of a topic holds. Blocking.
+    /// Keys of the positions that each partition of a topic holds. Blocking.
     ///
     /// # Errors
     /// When Kafka does not give all of them.
-    pub fn spread(&self, topic: &str) -> anyhow::Result<Vec<usize>> {
+    pub fn spread(&self, topic: &str) -> anyhow::Result<Vec<Vec<EventKey>>> {
         let heads = heads_of(&self.client("chaos-look")?, topic)?;
-        let mut positions: BTreeMap<i32, usize> =
-            heads.keys().map(|partition| (*partition, 0)).collect();
-        self.each(topic, (&Offsets::new(), &heads), |partition, _, value| {
-            let decoded = envelope::decode(value);
-            if decoded.is_ok_and(|event| matches!(event.body, Body::Position(_))) {
-                *positions.entry(partition).or_default() += 1;
-            }
-        })?;
+        let mut positions: BTreeMap<i32, Vec<EventKey>> = heads
+            .keys()
+            .map(|partition| (*partition, Vec::new()))
+            .collect();
+        self.each(
+            topic,
+            (&Offsets::new(), &heads),
+            |partition, _, value| match envelope::decode(value) {
+                Ok(event) if matches!(event.body, Body::Position(_)) => {
+                    positions.entry(partition).or_default().push(event.key);
+                }
+                Ok(_) | Err(_) => {}
+            },
+        )?;
         Ok(positions.into_values().collect())
     }
 

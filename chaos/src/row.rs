@@ -22,6 +22,8 @@ pub struct Row {
     pub promise: &'static str,
     /// Events a second meanwhile.
     pub rate: f64,
+    /// How many more come behind their sensor's watermark, in percent of these.
+    pub late_percent: f64,
     /// The longest that it may take.
     pub longest: Duration,
     /// Within which the system must have worked off everything after the fault.
@@ -36,6 +38,8 @@ pub struct Row {
 
 /// The load that most rows run under, events a second.
 pub const BASE_RATE: f64 = 1_500.0;
+/// How many late events a row has that has any, in percent of the load.
+const LATE_PERCENT: f64 = 0.5;
 
 impl Row {
     /// A row with the usual bounds.
@@ -51,11 +55,21 @@ impl Row {
             fault,
             promise,
             rate: BASE_RATE,
+            late_percent: 0.0,
             longest: Duration::from_secs(120),
             heal: Duration::from_secs(30),
             limits: Limits::USUAL,
             in_subset: false,
             inject,
+        }
+    }
+
+    /// The same row with a few late events beside the others, which amend what is final.
+    #[must_use]
+    pub const fn with_late_events(self) -> Self {
+        Self {
+            late_percent: LATE_PERCENT,
+            ..self
         }
     }
 

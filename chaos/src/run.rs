@@ -89,6 +89,7 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
         ledger,
         errors: load.errors(),
         silences,
+        late_before: (repetition.row.late_percent > 0.0).then_some(load.first_event),
     };
     if let Err(error) = judge(site, &observed, &mut outcome).await {
         outcome.find(Checker::L1, format!("{error:#}"));
@@ -163,6 +164,7 @@ fn load_plan(site: &Site, repetition: &Repetition) -> LoadPlan {
     };
     LoadPlan {
         rate: repetition.row.rate,
+        late_percent: repetition.row.late_percent,
         devices: DEVICES,
         longest: longest + CALM * 2 + PHASE,
         // Unique in a site: a repetition's rows are its own.

@@ -10,7 +10,7 @@ use domain::live::LiveKeys;
 use domain::time::Micros;
 use domain::topic::SENSOR_MOVEMENTS;
 use simulator::truth::{Pane, PaneKey, Speeds, Visit};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, FromRow, PgConnection, Row};
 
 use crate::check::conserve::{Account, Counts, Flight};
 use crate::check::replay::Rows;
@@ -134,6 +134,32 @@ pub async fn quarantined(url: &str, topic: &str) -> anyhow::Result<Vec<(i32, i64
     by_partition(url, sql, topic).await
 }
 
+/// A record in quarantine: where it stood, why it is there, and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+pub struct Poison {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub record_offset: i64,
+    /// Why.
+    pub reason: String,
+    /// What was in it.
+    pub payload: Vec<u8>,
+}
+
+/// The records of a topic in quarantine.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn poison(url: &str, topic: &str) -> anyhow::Result<Vec<Poison>> {
+    let mut connection = postgres(url).await?;
+    let sql = "select partition, record_offset, reason, payload from dead_letter where topic = $1";
+    let records = sqlx::query_as(sql).bind(topic);
+    let records = records.fetch_all(&mut connection).await?;
+    connection.close().await?;
+    Ok(records)
+}
+
 /// Whether Postgres refuses a write because it is read-only (SQLSTATE 25006).
 ///
 /// # Errors
@@ -176,6 +202,19 @@ pub async fn dead_letters(url: &str, devices: &[String]) -> anyhow::Result<Vec<S
     connection.close().await?;
     let id = |row: &sqlx::postgres::PgRow| crate::load::last_event_id(row.get(0));
     Ok(rows.iter().map(id).collect())
+}
+
+/// How many late events of these devices have amended something.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn amended(url: &str, devices: &[String]) -> anyhow::Result<i64> {
+    let mut connection = postgres(url).await?;
+    let sql = "select count(*) from late_event where sensor = any($1) and amended";
+    let count = sqlx::query_scalar(sql).bind(devices);
+    let count = count.fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(count)
 }
 
 const VISITS: &str = "select (extract(epoch from entered_at) * 1000000)::bigint, sensor, traveler_id, traveler_type,

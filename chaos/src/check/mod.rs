@@ -8,6 +8,7 @@ pub mod canary;
 pub mod conserve;
 pub mod hand;
 pub mod heal;
+pub mod late;
 pub mod loss;
 pub mod offset;
 pub mod order;

@@ -3,6 +3,7 @@
 //! Each undoes what it did when it is dropped or told to, and says so when this machine does not let it work, because a fault that was not injected must never look like one that was survived.
 
 mod disk;
+mod flood;
 pub mod kafka;
 mod namespace;
 pub mod postgres;
@@ -13,6 +14,7 @@ use std::process::Command;
 use thiserror::Error;
 
 pub use disk::SmallDisk;
+pub use flood::{Flood, flood};
 pub use namespace::{Entrance, Namespace, Way};
 
 /// A fault that cannot be injected on this machine. The row that needs it is skipped, loudly, with this sentence.

@@ -153,7 +153,7 @@ impl Device {
         let mut outgoing = BytesMut::with_capacity(64 * 1024);
         let mut pings = interval(PING_EVERY);
         let mut heard = Instant::now();
-        self.send_again(&mut outgoing)?;
+        self.send_again(&mut outgoing, counts)?;
         loop {
             if !outgoing.is_empty() {
                 timeout(SILENCE, stream.write_all_buf(&mut outgoing)).await??;
@@ -183,7 +183,7 @@ impl Device {
     }
 
     /// Writes what an earlier connection left without an answer, in the same order.
-    fn send_again(&mut self, outgoing: &mut BytesMut) -> Result<(), Broken> {
+    fn send_again(&mut self, outgoing: &mut BytesMut, counts: &Counts) -> Result<(), Broken> {
         let mut entries = Vec::with_capacity(self.unacked.len());
         for index in 0..self.unacked.len() {
             let packet_id = self.next_packet_id();
@@ -195,6 +195,7 @@ impl Device {
                 sequence: unacked.sequence,
             });
             write_publish(&self.name, &self.unacked[index], true, outgoing)?;
+            counts.again.fetch_add(1, Ordering::Relaxed);
         }
         self.note(&entries)
     }

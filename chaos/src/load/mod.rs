@@ -2,9 +2,11 @@
 //!
 //! The simulator's fleet says what is published, duplicates, disorder and broken messages included. Event time runs faster than
 //! the wall clock and stays at least a minute behind it, so that a heartbeat at the end closes every visit at once and nothing
-//! has to wait for silence. Each load has sensors and travelers that no other load has.
+//! has to wait for silence. Each load has sensors and travelers that no other load has. A few events may come late on purpose:
+//! they happened so long before everything else that they stand behind the watermark of their sensor from the first one on.
 
 mod device;
+mod flow;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,26 +16,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use chassis::clock::Clock;
 use domain::time::{Micros, Span};
-use jiff::tz::TimeZone;
-use simulator::demand::{Demand, Profile};
-use simulator::disturb::Shares;
-use simulator::fleet::{Fleet, FleetConfig, Limit};
-use simulator::message::{Content, Message};
-use simulator::plan::{Plan, Scenario};
-use simulator::world::Opening;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::{What, Writer};
+use crate::ledger::Writer;
 use device::{Device, Outgoing};
+use flow::{Due, Flows, Pace};
 
 /// What to publish.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
     /// Events a second, all devices together.
     pub rate: f64,
+    /// How many events come late on top of these, in percent of them.
+    pub late_percent: f64,
     /// How many devices, each with a connection of its own.
     pub devices: u16,
     /// The longest that it may publish; decides how fast event time runs.
@@ -46,13 +44,6 @@ pub struct LoadPlan {
     pub gateways: Vec<String>,
 }
 
-/// What the field does to the messages, by the promise.
-const SHARES: Shares = Shares {
-    late_percent: 0.0,
-    out_of_order_percent: 10.0,
-    duplicate_percent: 10.0,
-    invalid_percent: 0.5,
-};
 /// How much faster than the wall clock event time runs, in a load that is short enough for it.
 const SPEED_MAX: f64 = 4.0;
 /// Event time may catch up by this much, s. Together with a swap it stays far below the lateness that is allowed.
@@ -70,6 +61,8 @@ pub struct Counts {
     pub published: AtomicU64,
     /// Messages acknowledged.
     pub acked: AtomicU64,
+    /// Messages sent again with DUP, each as often as it was.
+    pub again: AtomicU64,
     /// PUBACKs with an error code that is not the refusal of a payload.
     pub errors: AtomicU64,
 }
@@ -79,7 +72,7 @@ pub struct Counts {
 pub struct Load {
     /// Names of its devices, by index.
     pub devices: Vec<String>,
-    /// When its first event happened.
+    /// When its first event happened that does not come late. Whatever happened before comes late.
     pub first_event: Micros,
     /// The file it writes.
     pub ledger: PathBuf,
@@ -99,15 +92,11 @@ impl Load {
         let speed = (1.0 + AHEAD_MAX_S / plan.longest.as_secs_f64()).min(SPEED_MAX);
         let ahead = seconds((speed - 1.0) * plan.longest.as_secs_f64());
         let start = (clock.now() - BEHIND - ahead).floor(Span::from_secs(1));
-        let fleet = Fleet::new(fleet(plan, speed, start));
+        let span = seconds(speed * plan.longest.as_secs_f64());
+        let flows = Flows::new(plan, &Pace { start, span, speed });
         let counts = Arc::new(Counts::default());
         let mut tasks = JoinSet::new();
-        let devices: Vec<String> = fleet
-            .plan()
-            .sensors
-            .iter()
-            .map(|sensor| sensor.id.clone())
-            .collect();
+        let devices = flows.devices();
         let mut queues = Vec::new();
         for (index, name) in (0..).zip(&devices) {
             let (queue, messages) = mpsc::channel(QUEUE);
@@ -118,10 +107,8 @@ impl Load {
         }
         let stop = CancellationToken::new();
         let conductor = Conductor {
-            fleet,
+            flows,
             queues,
-            speed,
-            start,
             began: Instant::now(),
             clock,
         };
@@ -146,6 +133,12 @@ impl Load {
     #[must_use]
     pub fn acked(&self) -> u64 {
         self.counts.acked.load(Ordering::Relaxed)
+    }
+
+    /// How often messages were sent again, with DUP, so far.
+    #[must_use]
+    pub fn sent_again(&self) -> u64 {
+        self.counts.again.load(Ordering::Relaxed)
     }
 
     /// PUBACKs that carried an error of the gateway's own.
@@ -187,37 +180,10 @@ impl Load {
     }
 }
 
-fn fleet(plan: &LoadPlan, speed: f64, start: Micros) -> FleetConfig {
-    let scenario = Scenario::Crossing;
-    FleetConfig {
-        scenario,
-        plan: tagged(scenario.plan(Some(plan.devices)), &plan.tag),
-        demand: Demand {
-            profile: Profile::Busy,
-            people: plan.rate / speed / scenario.samples_per_person_second(),
-            tz: TimeZone::UTC,
-        },
-        opening: Opening::Full,
-        shares: SHARES,
-        seed: plan.seed,
-        start,
-        limit: Limit::None,
-    }
-}
-
-fn tagged(mut plan: Plan, tag: &str) -> Plan {
-    for sensor in &mut plan.sensors {
-        sensor.id = format!("{tag}-{}", sensor.id);
-    }
-    plan
-}
-
 /// Hands each message to its device when it is due.
 struct Conductor {
-    fleet: Fleet,
+    flows: Flows,
     queues: Vec<mpsc::Sender<Outgoing>>,
-    speed: f64,
-    start: Micros,
     began: Instant,
     clock: Clock,
 }
@@ -225,23 +191,20 @@ struct Conductor {
 impl Conductor {
     async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         while !stop.is_cancelled() {
-            let message = self.fleet.next().context("the fleet never ends")?;
-            let due = (message.send_at - self.start).as_secs_f64() / self.speed;
-            let wait = Duration::from_secs_f64(due.max(0.0)).saturating_sub(self.began.elapsed());
+            let Due {
+                after,
+                device,
+                message,
+            } = self.flows.next().context("a fleet never ends")?;
+            let wait = after.saturating_sub(self.began.elapsed());
             if wait > NAP {
                 tokio::select! {
                     () = sleep(wait) => {}
                     () = stop.cancelled() => break,
                 }
             }
-            let what = self.what(&message);
-            let queue = &self.queues[usize::from(message.sensor)];
-            queue
-                .try_send(Outgoing {
-                    kind: message.kind,
-                    payload: message.payload,
-                    what,
-                })
+            self.queues[device]
+                .try_send(message)
                 .context("a device has more waiting than an outage explains")?;
         }
         let last = Outgoing::heartbeat(self.clock.now());
@@ -249,22 +212,6 @@ impl Conductor {
             queue.try_send(last.clone()).context("a device is gone")?;
         }
         Ok(())
-    }
-
-    fn what(&self, message: &Message) -> What {
-        let position = |event| self.fleet.sample(event).into();
-        let event_id = || last_event_id(&message.payload);
-        match &message.content {
-            Content::Event(event) => What::Position(position(event)),
-            Content::Duplicate(_) => What::Duplicate {
-                event_id: event_id(),
-            },
-            Content::Invalid { beside, .. } => What::Invalid {
-                event_id: event_id(),
-                beside: beside.as_ref().map(position),
-            },
-            Content::Status => What::Status,
-        }
     }
 }
 

@@ -40,7 +40,7 @@ pub const ROWS: &[Row] = &[
         ..Row::usual(
             "21",
             "Redis has no memory (maxmemory, noeviction), then SIGSTOP for 30 s",
-            "the ledger goes on meanwhile; live again at most 5 s after",
+            "the ledger goes on meanwhile, and nothing is shown; live again at most 5 s after",
             without_redis,
         )
     },
@@ -163,10 +163,15 @@ async fn ledger_goes_on(scene: &mut Scene<'_>, seconds: Duration) -> anyhow::Res
         let ledger = store::ledger(scene.site.postgres(), SENSOR_MOVEMENTS).await?;
         anyhow::Ok(ledger.values().sum::<i64>())
     };
-    let before = sum(scene).await?;
+    let (before, since) = (sum(scene).await?, Instant::now());
     sleep(seconds / 2).await;
     let moved = sum(scene).await? - before;
-    scene.note(format!("the ledger moved by {moved}"));
+    let shown = scene.shown(since);
+    scene.note(format!(
+        "the ledger moved by {moved}, the live view by {shown}"
+    ));
+    let sentence = format!("Redis takes {shown} records, so it lacks nothing");
+    scene.expect(shown == 0, Checker::L1, sentence);
     scene.expect(
         moved > 0,
         Checker::L1,

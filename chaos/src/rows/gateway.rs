@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::sleep;
 
+use crate::check::Checker;
 use crate::row::Row;
 use crate::scene::Scene;
 
@@ -28,6 +29,7 @@ fn crashes<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()
     async move {
         let (crashes, pause) =
             scene.pick((3, Duration::from_secs(2)), (60, Duration::from_secs(5)));
+        let again = scene.load.sent_again();
         for _ in 0..crashes {
             sleep(pause).await;
             scene.kill("gateway-0").await?;
@@ -36,6 +38,10 @@ fn crashes<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()
             let took = scene.load.next_ack(FIRST_ACK_WITHIN * 5).await?;
             scene.bound("first PUBACK after the restart", took, FIRST_ACK_WITHIN);
         }
+        let again = scene.load.sent_again() - again;
+        scene.note(format!("{again} messages sent again with DUP"));
+        let sentence = "no crash came while something was not acknowledged";
+        scene.expect(again > 0, Checker::D1, sentence);
         Ok(())
     }
     .boxed_local()

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use domain::envelope::{Envelope, SCHEMA_VERSION};
+use domain::rejection::Reason;
 use domain::topic::SENSOR_MOVEMENTS;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -16,7 +17,7 @@ use crate::log::Reader;
 use crate::row::Row;
 use crate::rows::consumer::LEAVE;
 use crate::scene::{Scene, heads};
-use crate::store;
+use crate::store::{self, Poison};
 use crate::writer::Writer;
 
 /// The rows of this file.
@@ -24,7 +25,7 @@ pub const ROWS: &[Row] = &[
     Row::usual(
         "25",
         "poison records in Kafka",
-        "each in quarantine once, with its place; no partition stands still for more than 1 s",
+        "each in quarantine once, with its place, its bytes and the reason; no partition stands still for more than 1 s",
         poison,
     )
     .in_subset(),
@@ -43,13 +44,14 @@ const QUARANTINED: Duration = Duration::from_secs(10);
 fn poison<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> {
     async move {
         let postgres = scene.site.postgres().to_owned();
-        let before = store::quarantined(&postgres, SENSOR_MOVEMENTS).await?;
+        let before = store::poison(&postgres, SENSOR_MOVEMENTS).await?;
         let since = Instant::now();
-        let mut places = Vec::new();
+        let mut written = Vec::new();
         for _ in 0..scene.pick(2, 20) {
             for value in poisons(scene) {
                 let partition = scene.random.random_range(0..6);
                 let kafka = scene.site.kafka().to_owned();
+                let payload = value.clone();
                 let write = move || -> anyhow::Result<i64> {
                     let writer = Writer::new(&kafka)?;
                     writer.queue(SENSOR_MOVEMENTS, partition, &value)?;
@@ -58,23 +60,28 @@ fn poison<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>
                 let offset = tokio::task::spawn_blocking(write)
                     .await
                     .context("writing poison")??;
-                places.push((partition, offset));
+                written.push(Poison {
+                    partition,
+                    record_offset: offset,
+                    reason: Reason::Undecodable.as_str().to_owned(),
+                    payload,
+                });
             }
             sleep(Duration::from_secs(1)).await;
         }
-        scene.note(format!("{} poison records written", places.len()));
+        scene.note(format!("{} poison records written", written.len()));
         sleep(Duration::from_secs(1)).await;
         let gap = scene.worst_gap(since);
         // Shortened runs share their two cores with other tests.
         let allowed = scene.pick(Duration::from_secs(3), Duration::from_secs(1));
         scene.bound("worst gap", gap, allowed);
         scene.wait_healed(QUARANTINED).await?;
-        let mut after = store::quarantined(&postgres, SENSOR_MOVEMENTS).await?;
-        after.retain(|place| !before.contains(place));
+        let mut after = store::poison(&postgres, SENSOR_MOVEMENTS).await?;
+        after.retain(|record| !before.contains(record));
         after.sort_unstable();
-        places.sort_unstable();
-        let sentence = format!("{places:?} are poison, {after:?} are in quarantine");
-        scene.expect(after == places, Checker::D1, sentence);
+        written.sort_unstable();
+        let sentence = format!("{written:?} are poison, {after:?} are in quarantine");
+        scene.expect(after == written, Checker::D1, sentence);
         Ok(())
     }
     .boxed_local()

@@ -25,6 +25,7 @@ pub const ROWS: &[Row] = &[Row {
         "each is healed within 60 s before the next one; from 10 min on, memory and descriptors do not go on growing",
         soak,
     )
+    .with_late_events()
 }];
 
 /// From this length on, growth is looked at: shorter ones show only how a process fills its caches.
