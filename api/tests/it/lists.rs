@@ -12,6 +12,7 @@ async fn lists_are_paged() {
     owner.position("door-9", ("d0", "visitor"), world.now(), 0.0);
     owner.flush().await;
     let api = world.api(&[]).await;
+    api.caught_up(&owner).await;
     let mut found = Vec::new();
     let mut path = "/api/v1/sensors?limit=2".to_owned();
     loop {

@@ -321,6 +321,7 @@ async fn a_range_that_is_over_is_followed_too() {
     owner.position("lib-1", ("a", "student"), at("2026-03-02T10:04:00Z"), 0.0);
     owner.flush().await;
     let api = world.api(&[]).await;
+    api.caught_up(&owner).await;
     let mut socket = Socket::open(&api).await;
     let params = json!({"metric": "entries", "start": "2026-03-02T10:00:00Z", "end": "2026-03-02T10:05:00Z", "step": "60s"});
     socket.subscribe(1, "series", params.clone(), 20.0).await;

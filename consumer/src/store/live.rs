@@ -290,3 +290,6 @@ fn frame(flush: &Flush, seq: u64) -> Frame {
         watermark_us: flush.watermark.map(|watermark| watermark.0),
     }
 }
+
+#[cfg(test)]
+mod tests;
