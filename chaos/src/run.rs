@@ -96,9 +96,8 @@ pub async fn run(site: &mut Site, repetition: &Repetition) -> anyhow::Result<Out
     }
     let seen = watch.seen();
     outcome.peaks = bound::peaks(&seen);
-    outcome
-        .findings
-        .extend(bound::check(&seen, &repetition.row.limits));
+    let Row { limits, rate, .. } = &repetition.row;
+    outcome.findings.extend(bound::check(&seen, limits, *rate));
     let logged = logs.since(site);
     let logged = logged
         .iter()

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::bound::{Life, Seen, Usage};
+use super::bound::{Life, STATE_GROWS_FOR, Seen, Usage};
 use super::{Checker, Finding};
 
 /// What memory may grow for good, KiB in ten minutes: the pass line of the soak.
@@ -15,8 +15,6 @@ const GROWTH_KIB: f64 = 1024.0;
 const NOISE_KIB: f64 = 8.0 * 1024.0;
 /// Pools of connections open one more and close it when it was idle. A leak with each fault is more than that.
 const NOISE_DESCRIPTORS: f64 = 4.0;
-/// A consumer keeps state for the lateness that is allowed, 20 minutes: before that time its memory grows by what is kept.
-const STATE_GROWS_FOR: Duration = Duration::from_secs(20 * 60);
 /// What is kept of an event before it is final, KiB: a sample, its id twice, the room that a map leaves free. In a soak of ten
 /// minutes at 1,700 events/s a consumer went to 163 MiB, and one that was crashed to the end to 137 MiB, which is 0.1 to 0.3 KiB
 /// of each event that they held. So a short soak finds big leaks only; in one of an hour this allowance is gone.

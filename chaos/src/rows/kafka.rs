@@ -90,7 +90,7 @@ fn hang<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> 
             let silence = away..scene.now();
             scene.silences.push(silence);
             // Now, because a consumer may well grow over what the flood has left in Kafka.
-            let grown = bound::check(&scene.watch.seen(), &HANGING);
+            let grown = bound::check(&scene.watch.seen(), &HANGING, 0.0);
             scene.findings.extend(grown);
             scene.thaw("kafka")?;
             drop(flood);

@@ -144,7 +144,8 @@ async fn overtaken(corner: &mut Corner, meanwhile: impl AsyncFnOnce(&mut Corner)
         .unwrap();
     let values = corner.values(0);
     let slow = tokio::spawn(flush(corner.store.clone(), None, vec![values]));
-    let waits = "select count(*) > 0 from pg_locks where relation = 'ledger'::regclass and not granted";
+    let waits =
+        "select count(*) > 0 from pg_locks where relation = 'ledger'::regclass and not granted";
     let asked = async || -> bool {
         let waits = sqlx::query_scalar(waits).fetch_one(&mut *locked);
         waits.await.unwrap()
@@ -167,7 +168,11 @@ async fn who_looked_before_somebody_else_wrote_writes_nothing() {
     let stack = stack(&folder).await;
     let mut corner = Corner::new(&stack).await;
     assert_eq!(corner.flush(corner.values(0)).await, DONE(1));
-    assert_eq!(overtaken(&mut corner, async |_| ()).await, DONE(1), "nobody wrote");
+    assert_eq!(
+        overtaken(&mut corner, async |_| ()).await,
+        DONE(1),
+        "nobody wrote"
+    );
 
     let next_owner = async |corner: &mut Corner| {
         let header = [("gen", "other-1"), ("seq", "7"), ("off", "900")];
