@@ -34,10 +34,12 @@ const BROKER_JAR: &str = "kafka_2.13-4.3.1.jar";
 /// How long one metadata request may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// What slf4j-simple prints: the broker's own milestones, and of the rest what is odd. All of it is 1,400 lines a start.
-const LOGGING: [&str; 4] = [
+/// What slf4j-simple prints: the broker's own milestones, who joins and leaves consumer groups, and of the rest what is odd. All
+/// of it is 1,400 lines a start.
+const LOGGING: [&str; 5] = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.log.kafka=info",
+    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
 ];

@@ -58,6 +58,8 @@ pub(super) struct Flows {
     late: Option<Flow>,
     /// Devices that have published an event as it happened: nothing comes late before there is something to be later than.
     begun: HashSet<u16>,
+    /// Events that were left out because nothing had begun yet: of those, a copy that is due later would be the only one.
+    left_out: HashSet<String>,
 }
 
 impl Flows {
@@ -75,6 +77,7 @@ impl Flows {
             usual,
             late,
             begun: HashSet::new(),
+            left_out: HashSet::new(),
         }
     }
 
@@ -89,9 +92,12 @@ impl Flows {
         let late = self.late.as_mut()?;
         while late.due()? < self.usual.due()? {
             let next = late.take()?;
-            if self.begun.contains(&next.1.sensor) {
+            let (_, message, what) = &next;
+            let is_first = what.ids().all(|id| !self.left_out.contains(id));
+            if self.begun.contains(&message.sensor) && is_first {
                 return Some(next);
             }
+            self.left_out.extend(what.ids().map(str::to_owned));
         }
         None
     }
@@ -249,6 +255,22 @@ mod tests {
             (usual / 200..usual / 50).contains(&late),
             "{late} of {usual}"
         );
+    }
+
+    #[test]
+    fn no_copy_comes_of_what_did_not_come() {
+        let (flows, _) = flows(50.0);
+        let mut came = HashSet::new();
+        let mut copies = 0;
+        for due in flows.take_while(|due| due.after <= LONGEST) {
+            let what = due.message.what;
+            if let What::Duplicate { event_id } = &what {
+                assert!(came.contains(event_id), "{event_id}");
+                copies += 1;
+            }
+            came.extend(what.ids().map(str::to_owned));
+        }
+        assert!(copies > 1000, "{copies}");
     }
 
     #[test]
