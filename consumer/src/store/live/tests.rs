@@ -142,18 +142,20 @@ async fn overtaken(corner: &mut Corner, meanwhile: impl AsyncFnOnce(&mut Corner)
         .execute(&mut *locked)
         .await
         .unwrap();
-    let values = corner.values(0);
-    let slow = tokio::spawn(flush(corner.store.clone(), None, vec![values]));
-    let waits =
-        "select count(*) > 0 from pg_locks where relation = 'ledger'::regclass and not granted";
-    let asked = async || -> bool {
-        let waits = sqlx::query_scalar(waits).fetch_one(&mut *locked);
-        waits.await.unwrap()
+    let slow = flush(corner.store.clone(), None, vec![corner.values(0)]);
+    let overtaking = async {
+        let waits =
+            "select count(*) > 0 from pg_locks where relation = 'ledger'::regclass and not granted";
+        let asked = async || -> bool {
+            let waits = sqlx::query_scalar(waits).fetch_one(&mut *locked);
+            waits.await.unwrap()
+        };
+        wait_until(asked).await;
+        meanwhile(corner).await;
+        locked.commit().await.unwrap();
     };
-    wait_until(asked).await;
-    meanwhile(corner).await;
-    locked.commit().await.unwrap();
-    slow.await.unwrap().1[0].1
+    let ((_, outcomes), ()) = tokio::join!(slow, overtaking);
+    outcomes[0].1
 }
 
 async fn wait_until(mut seen: impl AsyncFnMut() -> bool) {
