@@ -27,6 +27,9 @@ pub const CANARY_SEQUENCE: &str = "footfall_consumer_canary_sequence";
 /// Time since the newest canary was written, by topic and partition: the age of the ledger's view, the tick interval included.
 pub const CANARY_AGE_SECONDS: &str = "footfall_consumer_canary_age_seconds";
 
+/// 1 while Kafka answers everything but for the fold's consumer group: partitions of a consumer that ends are given to nobody.
+pub const GROUP_SILENT: &str = "footfall_consumer_group_silent";
+
 /// Gives every metric its description.
 pub(crate) fn describe() {
     describe_counter!(RECORDS, "Records by fold and outcome");
@@ -53,6 +56,10 @@ pub(crate) fn describe() {
     );
     describe_gauge!(LAG, "Records between the ledger and the end of the log");
     describe_gauge!(UNACCOUNTED, "Records of which nobody knows what became");
+    describe_gauge!(
+        GROUP_SILENT,
+        "1 while Kafka answers everything but for the consumer group"
+    );
     describe_counter!(CANARY_GAPS, "Canaries of gateways that were skipped");
     describe_gauge!(CANARY_SEQUENCE, "Number of the newest canary");
     describe_gauge!(

@@ -19,6 +19,7 @@ use rdkafka::{ClientConfig, Message, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::coordinator::Coordinator;
 use super::orders::Orders;
 use super::origin;
 use super::owner::{Owner, Polled, Shared};
@@ -110,6 +111,7 @@ where
         let mut report_due = joined + self.stats_interval;
         let mut look_due = joined + LOOK_INTERVAL;
         let mut group_due = joined + GROUP_INTERVAL;
+        let mut coordinator = Coordinator::new(F::NAME);
         loop {
             if self.shutdown.is_cancelled() {
                 // Dropping the client revokes its partitions, and the callback brings them to the ledger.
@@ -147,7 +149,9 @@ where
             carry_out(&consumer, &topic, &orders)?;
             if Instant::now() >= group_due {
                 group_due = Instant::now() + GROUP_INTERVAL;
-                origin::look_at_group(&consumer, &topic, &origin)?;
+                let answered = origin::look_at_group(&consumer, &topic, &origin)?;
+                let kafka_answers = || lifeline::answers(&self.kafka_args, &topic);
+                coordinator.look(F::NAME, answered, kafka_answers);
             }
         }
     }

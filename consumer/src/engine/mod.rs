@@ -5,12 +5,14 @@
 //!   `amend`: shown rows of their own past;
 //! - `duties`: flushes and checkpoints under way;
 //! - `member`, `rebalance`: one OS thread = one Kafka consumer = one member of the group;
+//! - `coordinator`: whether Kafka answers for the group;
 //! - `standing`: what the ledger is told about partitions, stopped ones above all; `watch`: what a member counts and reports.
 //!
 //! **Architecture invariant.** Nothing in here knows what is counted; nothing outside of `store` speaks SQL or Redis.
 
 mod amend;
 pub(crate) mod conservation;
+mod coordinator;
 pub(crate) mod delta;
 pub(crate) mod duties;
 pub(crate) mod job;

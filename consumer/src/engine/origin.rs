@@ -55,20 +55,20 @@ where
 }
 
 /// The same while partitions are consumed: two ledgers whose consumers joined an empty group together found nobody's marks
-/// then. Kafka may be away; the next look comes soon. Blocking.
+/// then. Kafka may be away; the next look comes soon. Blocking. Says whether Kafka answered.
 pub(super) fn look_at_group<F: Fold>(
     consumer: &BaseConsumer<Rebalances<F>>,
     topic: &str,
     origin: &Origin,
-) -> anyhow::Result<()>
+) -> anyhow::Result<bool>
 where
     F::Rows: RowStatement,
 {
     match committed(consumer, topic, LOOK_PATIENCE) {
-        Ok(committed) => check_marks(topic, origin, &committed),
+        Ok(committed) => check_marks(topic, origin, &committed).map(|()| true),
         Err(error) => {
             debug!(error = %error, "looking who commits in the group: {error:#}");
-            Ok(())
+            Ok(false)
         }
     }
 }
