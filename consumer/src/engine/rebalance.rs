@@ -16,8 +16,10 @@ use tracing::debug;
 
 use super::origin;
 use super::owner::Owner;
+use super::slot::Slot;
 use super::stop::LogRange;
 use crate::store::checkpoint::RowStatement;
+use crate::store::ledger::Acquired;
 use crate::store::origin::Origin;
 
 /// How long the callback waits for the ledger; half of what the group protocol allows.
@@ -95,6 +97,15 @@ pub(super) fn look_at_log<F: Fold>(
                 return;
             }
         }
+    }
+}
+
+/// Where the client is to fetch from. Nothing of a partition that is stopped is folded, and where it would go on may be outside of its
+/// log: the client may ask for that before it is paused, and would then say that a position is outside of some log.
+fn position<F: Fold>(owner: &Owner<F>, entry: &Acquired) -> Offset {
+    match owner.slots.get(&entry.partition) {
+        Some(Slot::Stopped { .. }) => Offset::End,
+        _ => Offset::Offset(entry.next_offset),
     }
 }
 
@@ -229,7 +240,7 @@ where
                 .with_context(|| {
                     format!("partition {} is not in the ledger", element.partition())
                 })?;
-            element.set_offset(Offset::Offset(entry.next_offset))?;
+            element.set_offset(position(&owner, entry))?;
         }
         Ok(())
     }

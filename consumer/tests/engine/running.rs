@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing_subscriber::EnvFilter;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,6 +21,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it with these settings; its health and its metrics are at `admin`.
     pub(crate) fn start(config: consumer::Config, admin: String) -> Self {
+        log_with_the_test();
         let shutdown = CancellationToken::new();
         let tracker = tokio_util::task::TaskTracker::new();
         let task = tracker.spawn(consumer::run(config, shutdown.clone()));
@@ -83,6 +85,16 @@ impl Running {
         })
         .await;
     }
+}
+
+/// A test that fails shows what its consumers logged.
+fn log_with_the_test() {
+    let format = tracing_subscriber::fmt()
+        .with_test_writer()
+        .with_ansi(false)
+        .with_env_filter(EnvFilter::new("info,librdkafka=warn"));
+    // Fails when another test of this process has done it already.
+    format.try_init().ok();
 }
 
 pub(crate) async fn eventually<Fut: Future<Output = Result<(), String>>>(
