@@ -147,6 +147,9 @@ async fn hurt(
         let sentence = format!("commits cannot be looked at: {error:#}");
         scene.expect(false, Checker::D4, sentence);
     }
+    if !is_healed {
+        lend_a_hand(&mut scene).await;
+    }
     sleep(CALM).await;
     let gap = progress::worst_gap(&watch.samples(), began, Instant::now());
     outcome.worst_gap_ms = millis(gap);
@@ -154,6 +157,14 @@ async fn hurt(
     outcome.injected = scene.steps;
     outcome.findings = scene.findings;
     scene.silences
+}
+
+/// Starts everything again, as a person would in the end: whether anything was lost is judged of a run that did not heal, too.
+async fn lend_a_hand(scene: &mut Scene<'_>) {
+    scene.note("by hand: kill and start everything, because it has not healed");
+    if let Err(error) = scene.site.start_again().await {
+        scene.expect(false, Checker::L1, format!("not even by hand: {error:#}"));
+    }
 }
 
 fn load_plan(site: &Site, repetition: &Repetition) -> LoadPlan {

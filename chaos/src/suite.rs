@@ -9,7 +9,7 @@ use crate::report::Outcome;
 use crate::row::Row;
 use crate::run::{self, Repetition};
 use crate::scene::Length;
-use crate::site::{Site, SiteConfig};
+use crate::site::{SERVERS, Site, SiteConfig};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -109,8 +109,7 @@ fn broken(repetition: &Repetition, error: &anyhow::Error) -> Outcome {
 fn keep(site: &Site, repetition: &Repetition, outcome: &Outcome) -> anyhow::Result<()> {
     std::fs::create_dir_all(&repetition.dir)?;
     let roles = site.logged_names();
-    let servers = ["kafka", "postgres", "redis"];
-    for name in roles.iter().map(String::as_str).chain(servers) {
+    for name in roles.iter().map(String::as_str).chain(SERVERS) {
         let log = site.log(name);
         if log.exists() {
             std::fs::copy(&log, repetition.dir.join(format!("{name}.log")))?;

@@ -8,7 +8,7 @@ use chassis::admin::TASKS;
 use stack::{Process, Signal};
 use tokio::time::sleep;
 
-use super::{LOOK_EVERY, Site};
+use super::{LOOK_EVERY, READY_WITHIN, SERVERS, Site};
 use crate::check::stand;
 
 impl Site {
@@ -52,6 +52,25 @@ impl Site {
         let mut process = self.take(name)?;
         process.kill().await;
         Ok(())
+    }
+
+    /// Kills what runs and starts every server and every role, and waits until all are ready.
+    ///
+    /// # Errors
+    /// When one of them does not start, or is not ready in time.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        for server in SERVERS {
+            self.kill(server).await?;
+            self.launch_or_start(server).await?;
+        }
+        let running = self.running();
+        for role in self.role_names() {
+            if running.contains(&role) {
+                self.kill(&role).await?;
+            }
+            self.launch(&role)?;
+        }
+        self.wait_ready(READY_WITHIN).await.map(drop)
     }
 
     /// Asks a role to end in order; says how long it took.

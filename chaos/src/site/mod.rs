@@ -20,6 +20,8 @@ use role::Role;
 /// Pids of the roles that run, for whoever watches them.
 pub type Pids = Arc<Mutex<BTreeMap<String, u32>>>;
 
+/// What the roles stand on, in the order of starting.
+pub(crate) const SERVERS: [&str; 3] = ["kafka", "postgres", "redis"];
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a role may take to be ready on a busy machine.
