@@ -32,6 +32,7 @@ struct Notes {
 pub struct Watch {
     notes: Arc<Mutex<Notes>>,
     is_over: Arc<AtomicBool>,
+    began: Instant,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,17 +42,19 @@ impl Watch {
     pub fn start(redis: &str, partitions: i32, pids: Pids) -> Self {
         let notes = Arc::new(Mutex::new(Notes::default()));
         let is_over = Arc::new(AtomicBool::new(false));
+        let began = Instant::now();
         let eye = Eye {
             redis: redis.to_owned(),
             partitions,
             pids,
             notes: Arc::clone(&notes),
             is_over: Arc::clone(&is_over),
-            began: Instant::now(),
+            began,
         };
         Self {
             notes,
             is_over,
+            began,
             thread: Some(thread::spawn(move || eye.look())),
         }
     }
@@ -66,6 +69,12 @@ impl Watch {
     #[must_use]
     pub fn seen(&self) -> Seen {
         lock(&self.notes).seen.clone()
+    }
+
+    /// What the roles have used since then.
+    #[must_use]
+    pub fn seen_since(&self, since: Instant) -> Seen {
+        bound::since(&self.seen(), since.saturating_duration_since(self.began))
     }
 
     /// When `partition` moved on for the first time after `since`, if it has.

@@ -102,6 +102,19 @@ pub fn note(seen: &mut Seen, (role, pid): (&str, u32), at: Duration, usage: Usag
     life.looks.push((at, usage));
 }
 
+/// What was seen from then on: growth counts from the last look before, or from the first at all.
+#[must_use]
+pub fn since(seen: &Seen, from: Duration) -> Seen {
+    let mut later = Seen::new();
+    for ((role, pid), life) in seen {
+        let before = life.looks.iter().take_while(|(at, _)| *at <= from).count();
+        for (at, usage) in &life.looks[before.saturating_sub(1)..] {
+            note(&mut later, (role, *pid), *at, *usage);
+        }
+    }
+    later
+}
+
 /// The highest that any process of each role used.
 #[must_use]
 pub fn peaks(seen: &Seen) -> BTreeMap<String, Usage> {
@@ -223,6 +236,36 @@ mod tests {
         assert!(!after("consumer-0", 60, usual + 270_000));
         assert!(after("consumer-0", 60, usual + 270_001));
         assert!(after("api-0", 60, usual + 1));
+    }
+
+    #[test]
+    fn what_grew_before_is_not_held_against_what_came_since() {
+        let mut seen = Seen::new();
+        for (second, rss_kib) in [(0, 1000), (5, 9000), (10, 9100), (15, 9600)] {
+            let usage = Usage {
+                rss_kib,
+                ..Usage::default()
+            };
+            note(
+                &mut seen,
+                ("gateway-0", 7),
+                Duration::from_secs(second),
+                usage,
+            );
+        }
+        let grown = |from| {
+            let limits = Limits {
+                growth_kib: 500,
+                ..Limits::USUAL
+            };
+            let finding = check(&since(&seen, Duration::from_secs(from)), &limits, 0.0);
+            finding.map(|finding| finding.sentence)
+        };
+        assert_eq!(grown(12), None, "from the last look before, at 10 s");
+        for (from, found) in [(7, "600 KiB"), (0, "8600 KiB")] {
+            let sentence = grown(from).unwrap();
+            assert!(sentence.contains(&format!("had {found}")), "{sentence}");
+        }
     }
 
     #[test]

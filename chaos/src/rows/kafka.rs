@@ -89,8 +89,8 @@ fn hang<'s>(scene: &'s mut Scene<'_>) -> LocalBoxFuture<'s, anyhow::Result<()>> 
             sleep(Duration::from_secs(*seconds).saturating_sub(since.elapsed())).await;
             let silence = away..scene.now();
             scene.silences.push(silence);
-            // Now, because a consumer may well grow over what the flood has left in Kafka.
-            let grown = bound::check(&scene.watch.seen(), &HANGING, 0.0);
+            // Of this hang alone: consumers may well grow over what was left in Kafka before one, or comes after it.
+            let grown = bound::check(&scene.watch.seen_since(since), &HANGING, 0.0);
             scene.findings.extend(grown);
             scene.thaw("kafka")?;
             drop(flood);
