@@ -50,8 +50,14 @@ pub struct Outcome {
     pub rows_different: u64,
     /// The longest that a partition's live view stood still.
     pub worst_gap_ms: u64,
-    /// From the end of the fault until all is ready and worked off.
+    /// From the end of the fault until all is ready and worked off; 0 when it did not heal by itself.
     pub heal_ms: u64,
+    /// Whether the log was held against what was published. Unknown of older results: of those that were not, nothing was read.
+    #[serde(default)]
+    pub log_judged: Option<bool>,
+    /// Whether the rows were held against it as well.
+    #[serde(default)]
+    pub rows_judged: Option<bool>,
     /// How often the offsets that are committed to Kafka were held against the ledger's.
     #[serde(default)]
     pub offset_looks: u64,
@@ -90,6 +96,8 @@ impl Outcome {
             rows_different: 0,
             worst_gap_ms: 0,
             heal_ms: 0,
+            log_judged: Some(false),
+            rows_judged: Some(false),
             offset_looks: 0,
             audited: false,
             peaks: BTreeMap::new(),
@@ -105,6 +113,7 @@ impl Outcome {
         self.duplicates = tally.duplicates;
         self.dead_letters = tally.dead_letters;
         self.lost = tally.lost;
+        self.log_judged = Some(true);
     }
 
     /// Adds a finding.

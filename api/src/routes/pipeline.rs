@@ -121,7 +121,7 @@ pub struct Counts {
 /// A partition that cannot go on without a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stopped {
-    /// `log_truncated`, `log_shorter`, `ledger_moved`, `fold_version`, `state_unreadable`, `another_log` or `two_ledgers`.
+    /// `log_truncated`, `log_shorter`, `log_changed`, `ledger_moved`, `fold_version`, `state_unreadable`, `another_log` or `two_ledgers`.
     #[schema(example = "log_truncated")]
     pub reason: String,
     /// What happened, and what to do.

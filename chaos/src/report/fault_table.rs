@@ -58,16 +58,44 @@ fn line(row: &Row, length: &str, runs: &[&Outcome]) -> String {
     // As `docs/reliability.md` says: these are run by `make test`.
     let star = if row.in_subset { "*" } else { "" };
     format!(
-        "| {}{star} | {} | {length} | {} | {first}–{last} | {} | {} | {} | {:.1} s | {:.1} s | {result} |\n",
+        "| {}{star} | {} | {length} | {} | {first}–{last} | {} | {} | {} | {} | {:.1} s | {result} |\n",
         row.id,
         row.fault,
         runs.len(),
         sum(|run| run.acked),
-        sum(|run| run.lost),
-        sum(|run| run.rows_different),
-        seconds(most(|run| run.heal_ms)),
+        judged(runs, |run| run.log_judged, |run| run.lost),
+        judged(runs, |run| run.rows_judged, |run| run.rows_different),
+        worst_heal(runs),
         seconds(most(|run| run.worst_gap_ms)),
     )
+}
+
+/// A sum over the runs of which it is known; says so when those are not all.
+fn judged(
+    runs: &[&Outcome],
+    is_judged: fn(&Outcome) -> Option<bool>,
+    of: fn(&Outcome) -> u64,
+) -> String {
+    let known = |run: &&&Outcome| is_judged(run).unwrap_or(run.published > 0);
+    let judged: Vec<&&Outcome> = runs.iter().filter(known).collect();
+    let sum = judged.iter().map(|run| of(run)).sum::<u64>();
+    if judged.len() == runs.len() {
+        return sum.to_string();
+    }
+    format!("{sum} in {} of {}", judged.len(), runs.len())
+}
+
+fn worst_heal(runs: &[&Outcome]) -> String {
+    let healed: Vec<u64> = runs
+        .iter()
+        .map(|run| run.heal_ms)
+        .filter(|ms| *ms > 0)
+        .collect();
+    let worst = seconds(healed.iter().copied().max().unwrap_or(0));
+    match runs.len() - healed.len() {
+        0 => format!("{worst:.1} s"),
+        unhealed => format!("{worst:.1} s, {unhealed} not"),
+    }
 }
 
 #[cfg(test)]
@@ -87,12 +115,33 @@ mod tests {
         })
     }
 
+    fn whole(seed: u64) -> Outcome {
+        Outcome {
+            heal_ms: 1000,
+            log_judged: Some(true),
+            rows_judged: Some(true),
+            ..outcome(seed)
+        }
+    }
+
+    #[test]
+    fn what_was_not_judged_or_did_not_heal_is_not_called_nothing() {
+        let mut stuck = whole(2);
+        (stuck.heal_ms, stuck.rows_judged) = (0, Some(false));
+        let mut old = outcome(3);
+        (old.log_judged, old.rows_judged) = (None, None);
+        let table = table(&[whole(1), stuck, old]);
+        let expected =
+            "| short | 3 | 1–3 | 0 | 0 in 2 of 3 | 0 in 1 of 3 | 1.0 s, 2 not | 0.0 s | pass |";
+        assert!(table.lines().nth(2).unwrap().ends_with(expected), "{table}");
+    }
+
     #[test]
     fn the_table_sums_what_counts_and_keeps_the_worst() {
-        let mut one = outcome(1);
+        let mut one = whole(1);
         one.acked = 10;
         one.heal_ms = 1500;
-        let mut other = outcome(2);
+        let mut other = whole(2);
         other.acked = 5;
         other.lost = 1;
         other.worst_gap_ms = 2500;

@@ -70,7 +70,11 @@ impl Site {
             }
             self.launch(&role)?;
         }
-        self.wait_ready(READY_WITHIN).await.map(drop)
+        // Who died before has been told, and is alive again.
+        let deaths = std::mem::take(&mut self.deaths);
+        let ready = self.wait_ready(READY_WITHIN).await.map(drop);
+        self.deaths.splice(0..0, deaths);
+        ready
     }
 
     /// Asks a role to end in order; says how long it took.

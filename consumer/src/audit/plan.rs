@@ -247,7 +247,7 @@ fn beyond_kafka(topic: &str, partition: i32, partitions: usize) -> PartitionRepo
     PartitionReport {
         partition,
         problems: vec![format!(
-            "the ledger has it, and the topic has only {partitions} partitions in Kafka: it was made anew with fewer. Bring the              old topic back, or delete the rows of topic '{topic}' in ledger and state_log to fold this one from its beginning"
+            "the ledger has it, and the topic has only {partitions} partitions in Kafka: it was made anew with fewer. Bring the old topic back, or delete the rows of topic '{topic}' in ledger and state_log to fold this one from its beginning"
         )],
         ..PartitionReport::default()
     }

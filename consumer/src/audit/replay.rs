@@ -143,6 +143,7 @@ impl<F: Audited> Replay<'_, F> {
             next_offset: at,
             accounted_offset: at,
             fold_version: F::VERSION,
+            mark: None,
         };
         let loaded = self.runtime.block_on(async {
             let mut holder = self.audit.scene.holder.lock().await;

@@ -18,6 +18,8 @@ pub(crate) struct Checkpoint<R> {
     pub(crate) log: LogWrite,
     pub(crate) dead: Vec<DeadRecord>,
     pub(crate) tally: Tally,
+    /// Of the record before `to`.
+    pub(crate) mark: Option<i64>,
 }
 
 /// How the state at `to` can be made again. Compressed.

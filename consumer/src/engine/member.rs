@@ -23,7 +23,7 @@ use super::coordinator::Coordinator;
 use super::orders::Orders;
 use super::origin;
 use super::owner::{Owner, Polled, Shared};
-use super::rebalance::{Rebalances, look_at_log};
+use super::rebalance::{LOOK_PATIENCE, Rebalances, look_at_log};
 use super::slot::standstill;
 use super::stop::Stop;
 use crate::store::checkpoint::RowStatement;
@@ -64,9 +64,10 @@ where
     pub(crate) fn run(self) {
         let mut pause = Duration::from_millis(200);
         let mut said = String::new();
+        let mut coordinator = Coordinator::new(F::NAME);
         while !self.shutdown.is_cancelled() {
             let started = Instant::now();
-            let outcome = self.consume();
+            let outcome = self.consume(&mut coordinator);
             if started.elapsed() > Duration::from_secs(60) {
                 pause = Duration::from_millis(200);
                 said.clear();
@@ -92,7 +93,7 @@ where
     }
 
     /// One membership, from joining to leaving.
-    fn consume(&self) -> anyhow::Result<()> {
+    fn consume(&self, coordinator: &mut Coordinator) -> anyhow::Result<()> {
         let owner = Owner::new(Arc::clone(&self.shared), self.worker);
         let topic = self.shared.ledger.topic.clone();
         let context = Rebalances::new(topic.clone(), owner);
@@ -100,7 +101,7 @@ where
             .kafka
             .create_with_context(context)
             .context("creating the Kafka consumer")?;
-        let origin = self.origin(&consumer);
+        let origin = self.origin(&consumer, coordinator);
         self.tell_origin(&consumer, &origin);
         let origin = origin?;
         consumer.context().belong_to(&origin);
@@ -111,7 +112,6 @@ where
         let mut report_due = joined + self.stats_interval;
         let mut look_due = joined + LOOK_INTERVAL;
         let mut group_due = joined + GROUP_INTERVAL;
-        let mut coordinator = Coordinator::new(F::NAME);
         loop {
             if self.shutdown.is_cancelled() {
                 // Dropping the client revokes its partitions, and the callback brings them to the ledger.
@@ -149,18 +149,40 @@ where
             carry_out(&consumer, &topic, &orders)?;
             if Instant::now() >= group_due {
                 group_due = Instant::now() + GROUP_INTERVAL;
-                let answered = origin::look_at_group(&consumer, &topic, &origin)?;
-                let kafka_answers = || lifeline::answers(&self.kafka_args, &topic);
-                coordinator.look(F::NAME, answered, kafka_answers);
+                self.look_at_group(&consumer, &origin, LOOK_PATIENCE, coordinator)?;
             }
         }
     }
 
     /// Ledger, Kafka and group belong together, or nothing is consumed.
-    fn origin(&self, consumer: &BaseConsumer<Rebalances<F>>) -> anyhow::Result<Origin> {
+    fn origin(
+        &self,
+        consumer: &BaseConsumer<Rebalances<F>>,
+        coordinator: &mut Coordinator,
+    ) -> anyhow::Result<Origin> {
         let origin = origin::check(consumer, &self.shared.ledger, &self.shared.handle)?;
-        origin::check_group(consumer, &self.shared.ledger.topic, &origin)?;
+        let patience = origin::ANSWER_WITHIN;
+        let answered = self.look_at_group(consumer, &origin, patience, coordinator)?;
+        anyhow::ensure!(
+            answered,
+            "Kafka does not say what the group has committed within {patience:?}"
+        );
         Ok(origin)
+    }
+
+    /// Whether another ledger moves the group's offsets, and whether Kafka answers for the group at all.
+    fn look_at_group(
+        &self,
+        consumer: &BaseConsumer<Rebalances<F>>,
+        origin: &Origin,
+        patience: Duration,
+        coordinator: &mut Coordinator,
+    ) -> anyhow::Result<bool> {
+        let topic = &self.shared.ledger.topic;
+        let answered = origin::look_at_group(consumer, topic, origin, patience)?;
+        let kafka_answers = || lifeline::answers(&self.kafka_args, topic);
+        coordinator.look(F::NAME, answered, kafka_answers);
+        Ok(answered)
     }
 
     /// That they do not is told where stopped partitions are, although nothing is assigned then.

@@ -1,6 +1,6 @@
 //! The engine: exactly-once effects for any fold.
 //!
-//! - `partition`, `poison`, `shown`, `job`, `delta`, `saving`, `work`, `conservation`, `stop`: every decision, without a client;
+//! - `partition`, `witness`, `poison`, `shown`, `job`, `delta`, `saving`, `work`, `conservation`, `stop`: every decision, without a client;
 //! - `owner`, `slot`: the partitions of one worker, taken over and handed back; `rebuild`: made again after a panic;
 //!   `amend`: shown rows of their own past;
 //! - `duties`: flushes and checkpoints under way;
@@ -30,6 +30,7 @@ mod slot;
 pub(crate) mod standing;
 pub(crate) mod stop;
 pub(crate) mod watch;
+pub(crate) mod witness;
 pub(crate) mod work;
 
 #[cfg(test)]

@@ -10,14 +10,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::runtime::Handle;
 use tracing::debug;
 
-use super::rebalance::{LOOK_PATIENCE, Rebalances};
+use super::rebalance::Rebalances;
 use crate::store::checkpoint::RowStatement;
 use crate::store::ledger::Ledger;
 use crate::store::origin::{self, Origin};
 use crate::store::pause::Pause;
 
 /// How long Kafka may take to say which cluster it is, and what the group has committed.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long Postgres may be away: a third of what the group protocol allows to an assignment, of which acquiring takes half.
 const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
@@ -42,29 +42,18 @@ where
     Ok(origin)
 }
 
-/// Looks who committed the group's offsets of a topic last. Blocking.
-pub(super) fn check_group<F: Fold>(
-    consumer: &BaseConsumer<Rebalances<F>>,
-    topic: &str,
-    origin: &Origin,
-) -> anyhow::Result<()>
-where
-    F::Rows: RowStatement,
-{
-    check_marks(topic, origin, &committed(consumer, topic, ANSWER_WITHIN)?)
-}
-
-/// The same while partitions are consumed: two ledgers whose consumers joined an empty group together found nobody's marks
-/// then. Kafka may be away; the next look comes soon. Blocking. Says whether Kafka answered.
+/// Looks who committed the group's offsets of a topic last: before joining, and while partitions are consumed, because two
+/// ledgers whose consumers joined an empty group together found nobody's marks then. Blocking. Says whether Kafka answered.
 pub(super) fn look_at_group<F: Fold>(
     consumer: &BaseConsumer<Rebalances<F>>,
     topic: &str,
     origin: &Origin,
+    patience: Duration,
 ) -> anyhow::Result<bool>
 where
     F::Rows: RowStatement,
 {
-    match committed(consumer, topic, LOOK_PATIENCE) {
+    match committed(consumer, topic, patience) {
         Ok(committed) => check_marks(topic, origin, &committed).map(|()| true),
         Err(error) => {
             debug!(error = %error, "looking who commits in the group: {error:#}");

@@ -182,6 +182,8 @@ where
         match folded {
             Folded::Done(outcome) => self.watch.folded(outcome),
             Folded::Stale => self.watch.ignored(),
+            Folded::Known => {}
+            Folded::Foreign => self.stop_before_another_log(polled.partition),
             Folded::Quarantined(reason) => {
                 warn!(
                     kafka.partition = polled.partition,
@@ -258,7 +260,10 @@ where
             match self.shared.handle.block_on(task) {
                 Ok(Ok(restored)) => {
                     let partition = Partition::acquired(id, entry.epoch, restored);
-                    let partition = Box::new(partition.with_canaries(canaries));
+                    let partition = partition
+                        .with_canaries(canaries)
+                        .with_witness(entry.witness());
+                    let partition = Box::new(partition);
                     self.slots.insert(id, Slot::Active(partition));
                     self.let_flow(id);
                     self.watch.acquired(since.elapsed());

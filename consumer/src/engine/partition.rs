@@ -21,6 +21,7 @@ use super::delta::Delta;
 use super::job::{Checkpoint, DeadRecord, Flush, LedgerEntry, LogWrite};
 use super::poison::{Poison, canary_of};
 use super::shown::{Shown, Standpoint};
+use super::witness::{self, Testimony, Witness};
 
 /// A snapshot is due when the deltas since the last one are larger than it, and larger than this.
 const DELTA_BYTES_MIN: usize = 1 << 20;
@@ -34,6 +35,10 @@ pub(crate) enum Folded {
     Quarantined(Reason),
     /// It was folded before: a second delivery.
     Stale,
+    /// It was folded last, and is read once more to see whether the log is the same: it is.
+    Known,
+    /// It was folded before, and then it was another one: the log has changed.
+    Foreign,
     /// Records are missing before it. Folding it would lose them, so it is refused.
     Gap { expected: i64 },
     /// The fold panicked. The state is not to be trusted: rebuild it without this record.
@@ -50,6 +55,10 @@ pub(crate) struct Partition<F: Fold> {
     fold: F,
     saved: i64,
     next: i64,
+    /// Of the record before `next`, as far as this owner has folded it.
+    mark: Option<i64>,
+    /// Until the log has shown that it is the one that was folded.
+    witness: Option<Witness>,
     delta: Delta,
     dead: Vec<DeadRecord>,
     /// Bytes of the deltas since the last snapshot, and of that snapshot, as stored.
@@ -101,6 +110,8 @@ impl<F: Fold> Partition<F> {
             fold: restored.fold,
             saved: restored.next,
             next: restored.next,
+            mark: None,
+            witness: None,
             delta: Delta::new(restored.next),
             dead: Vec::new(),
             log_bytes: (restored.delta_bytes, restored.snapshot_bytes),
@@ -116,6 +127,12 @@ impl<F: Fold> Partition<F> {
     /// With what the ledger knows about the gateways' canaries.
     pub(crate) fn with_canaries(mut self, canaries: Canaries) -> Self {
         self.conservation = Conservation::new(self.saved, canaries);
+        self
+    }
+
+    /// With what the record before the ledger's offset must be.
+    pub(crate) fn with_witness(mut self, witness: Option<Witness>) -> Self {
+        self.witness = witness;
         self
     }
 
@@ -155,13 +172,14 @@ impl<F: Fold> Partition<F> {
         quarantine: impl Fn(Rejection) -> DeadRecord,
     ) -> Folded {
         if offset < self.next {
-            return Folded::Stale;
+            return self.hear(offset, value);
         }
         if offset > self.next {
             return Folded::Gap {
                 expected: self.next,
             };
         }
+        self.witness = None;
         let refused = match self.poison.get(&offset).copied() {
             Some(poison) => self.leave_out(offset, poison),
             None => match self.read(value) {
@@ -179,8 +197,26 @@ impl<F: Fold> Partition<F> {
         let canary = (reason == Reason::Poison).then(|| canary_of::<F>(value));
         self.conservation.quarantined(canary.flatten());
         self.delta.push(None);
-        self.next += 1;
+        self.went_past(value);
         Folded::Quarantined(reason)
+    }
+
+    fn went_past(&mut self, value: &[u8]) {
+        self.next += 1;
+        self.mark = Some(witness::mark(value));
+    }
+
+    /// A record from before: delivered a second time, or read once more to see whether it is the same.
+    fn hear(&mut self, offset: i64, value: &[u8]) -> Folded {
+        let testimony = self.witness.map(|witness| witness.hear(offset, value));
+        match testimony {
+            Some(Testimony::Other) => Folded::Foreign,
+            Some(Testimony::Same) => {
+                self.witness = None;
+                Folded::Known
+            }
+            Some(Testimony::None) | None => Folded::Stale,
+        }
     }
 
     /// The record; `None` when the fold has to see its past before it. A panic in here has changed nothing of the state, so
@@ -198,7 +234,7 @@ impl<F: Fold> Partition<F> {
         match guarded(|| self.fold.apply(record, offset)) {
             Ok(outcome) => {
                 self.delta.push(Some(value));
-                self.next += 1;
+                self.went_past(value);
                 self.conservation.folded(outcome, canary);
                 self.newest_received = self.newest_received.max(received);
                 Folded::Done(outcome)
@@ -242,6 +278,7 @@ impl<F: Fold> Partition<F> {
             log,
             dead: std::mem::take(&mut self.dead),
             tally: self.conservation.take(),
+            mark: self.mark,
         })
     }
 

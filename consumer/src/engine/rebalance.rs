@@ -100,12 +100,18 @@ pub(super) fn look_at_log<F: Fold>(
     }
 }
 
-/// Where the client is to fetch from. Nothing of a partition that is stopped is folded, and where it would go on may be outside of its
+/// Where the client is to fetch from: the record before the ledger's offset comes first, to see whether the log is the one that was
+/// folded. Nothing of a partition that is stopped is folded, and where it would go on may be outside of its
 /// log: the client may ask for that before it is paused, and would then say that a position is outside of some log.
 fn position<F: Fold>(owner: &Owner<F>, entry: &Acquired) -> Offset {
+    let log = owner.log.get(&entry.partition).copied();
     match owner.slots.get(&entry.partition) {
         Some(Slot::Stopped { .. }) => Offset::End,
-        _ => Offset::Offset(entry.next_offset),
+        _ => Offset::Offset(
+            entry
+                .witness()
+                .map_or(entry.next_offset, |witness| witness.position(log)),
+        ),
     }
 }
 

@@ -61,6 +61,7 @@ where
                 next_offset: rebuilding.partition.saved(),
                 accounted_offset: rebuilding.partition.saved(),
                 fold_version: F::VERSION,
+                mark: None,
             };
             match rebuilding.task.take() {
                 None => rebuilding.task = Some(self.load(entry)),

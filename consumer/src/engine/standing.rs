@@ -69,6 +69,15 @@ where
         self.reports.due = Instant::now();
     }
 
+    /// Where the last record was that was folded stands another one.
+    pub(super) fn stop_before_another_log(&mut self, id: i32) {
+        if let Some(Slot::Active(partition)) = self.slots.remove(&id) {
+            let entry = partition.entry();
+            let stop = Stop::of_witness(&self.shared.ledger.topic, id, entry.next_offset);
+            self.stop(id, entry, stop);
+        }
+    }
+
     /// Takes a slot away; whoever has the partition next tells anew how it is.
     pub(super) fn take_slot(&mut self, id: i32) -> Option<Slot<F>> {
         let slot = self.slots.remove(&id)?;

@@ -12,6 +12,8 @@ pub(crate) enum StopReason {
     LogTruncated,
     /// The log ends before the ledger: the topic was made anew, or Kafka lost its end.
     LogShorter,
+    /// Before the ledger's offset stands another record than the one that was folded.
+    LogChanged,
     /// The ledger's offset was changed by hand, or by another ledger's consumer.
     LedgerMoved,
     /// The state was made by another version of the fold.
@@ -30,6 +32,7 @@ impl StopReason {
         match self {
             Self::LogTruncated => "log_truncated",
             Self::LogShorter => "log_shorter",
+            Self::LogChanged => "log_changed",
             Self::LedgerMoved => "ledger_moved",
             Self::FoldVersion => "fold_version",
             Self::StateUnreadable => "state_unreadable",
@@ -143,6 +146,7 @@ mod tests {
             next_offset,
             accounted_offset,
             fold_version: 1,
+            mark: None,
         }
     }
 

@@ -53,7 +53,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 const STATES_KEPT_DAYS: i32 = 8;
 
 /// The parameters of the engine's own part.
-const OWN_PARAMETERS: usize = 34;
+const OWN_PARAMETERS: usize = 35;
 
 const OWN_EXPRESSIONS: &str = "
 with moved as (
@@ -61,10 +61,11 @@ with moved as (
     set next_offset = u.to_offset, watermark_at = coalesce(u.watermark_at, ledger.watermark_at), updated_at = now(),
         applied = ledger.applied + u.applied, duplicate = ledger.duplicate + u.duplicate,
         late = ledger.late + u.late, ignored = ledger.ignored + u.ignored,
-        marker = ledger.marker + u.marker, dead_letter = ledger.dead_letter + u.dead_letter
+        marker = ledger.marker + u.marker, dead_letter = ledger.dead_letter + u.dead_letter,
+        marked_offset = case when u.mark is not null then u.to_offset end, mark = u.mark
     from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[],
-        $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[])
-        as u (partition, epoch, from_offset, to_offset, watermark_at, applied, duplicate, late, ignored, marker, dead_letter)
+        $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[], $35::bigint[])
+        as u (partition, epoch, from_offset, to_offset, watermark_at, applied, duplicate, late, ignored, marker, dead_letter, mark)
     where ledger.topic = $1
         and ledger.partition = u.partition
         and ledger.epoch = u.epoch
@@ -219,7 +220,8 @@ fn bind_own<R>(
             .collect::<Vec<_>>(),
     )?;
     bind_tally(checkpoints, arguments)?;
-    arguments.add(STATES_KEPT_DAYS)
+    arguments.add(STATES_KEPT_DAYS)?;
+    arguments.add(checkpoints.iter().map(|c| c.mark).collect::<Vec<_>>())
 }
 
 fn bind_tally<R>(

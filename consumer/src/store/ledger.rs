@@ -8,6 +8,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{Row, query};
 
 use crate::engine::job::LedgerEntry;
+use crate::engine::witness::Witness;
 
 // The protocol model loads from a log of its own.
 #[cfg(test)]
@@ -30,6 +31,16 @@ pub(crate) struct Acquired {
     /// Up to where the ledger accounts for every record; somewhere else than `next_offset` only if that was moved by hand.
     pub(crate) accounted_offset: i64,
     pub(crate) fold_version: i32,
+    /// Of the record before `next_offset`, if it is known.
+    pub(crate) mark: Option<i64>,
+}
+
+impl Acquired {
+    /// What the record before the offset must be.
+    pub(crate) fn witness(&self) -> Option<Witness> {
+        let mark = self.mark?;
+        Some(Witness::new(self.next_offset, mark))
+    }
 }
 
 impl From<&Acquired> for LedgerEntry {
@@ -84,7 +95,8 @@ impl Ledger {
                  end
              from clock
              where topic = $1 and partition = any($2)
-             returning partition, ledger.epoch, next_offset, fold_version, accounted_offset",
+             returning partition, ledger.epoch, next_offset, fold_version, accounted_offset,
+                 case when marked_offset = next_offset then mark end",
         )
         .bind(&self.topic)
         .bind(partitions)
@@ -98,6 +110,7 @@ impl Ledger {
                     next_offset: row.try_get(2)?,
                     fold_version: row.try_get(3)?,
                     accounted_offset: row.try_get(4)?,
+                    mark: row.try_get(5)?,
                 })
             })
             .collect()

@@ -9,7 +9,7 @@ use domain::event::{Body, Event, Position, TimeSource};
 use domain::event_key::EventKey;
 use domain::time::Micros;
 use domain::topic;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -50,11 +50,7 @@ impl Corner {
         let scratch = stack.scratch(&topics).await.unwrap();
         let pool = PgPool::connect(&scratch.postgres_url).await.unwrap();
         sqlx::migrate!("../migrations").run(&pool).await.unwrap();
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", &scratch.kafka)
-            .set("enable.idempotence", "true")
-            .create()
-            .unwrap();
+        let producer = producer(&scratch);
         Self {
             scratch,
             pool,
@@ -196,6 +192,29 @@ impl Corner {
             .unwrap();
     }
 
+    /// Deletes the topic and makes it again, with nothing in it.
+    pub(crate) async fn make_topic_anew(&mut self) {
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", &self.scratch.kafka)
+            .create()
+            .unwrap();
+        let name = self.topic();
+        let deleted = admin.delete_topics(&[&name], &AdminOptions::new());
+        assert_eq!(deleted.await.unwrap(), [Ok(name.clone())]);
+        let new = NewTopic::new(&name, PARTITIONS, TopicReplication::Fixed(1));
+        eventually("making the topic anew", || async {
+            let made = admin.create_topics([&new], &AdminOptions::new()).await;
+            match made.unwrap().remove(0) {
+                Ok(_) => Ok(()),
+                Err((_, code)) => Err(code.to_string()),
+            }
+        })
+        .await;
+        // The old one goes on counting where it was.
+        self.producer = producer(&self.scratch);
+        self.log = vec![Vec::new(); PARTITIONS as usize];
+    }
+
     /// Runs a statement in which `$1` is the topic.
     pub(crate) async fn sql(&self, statement: &str) -> u64 {
         let statement = AssertSqlSafe(statement.to_owned());
@@ -236,6 +255,14 @@ impl Corner {
             self.becomes(&query, &[&format!("{end} {end}")]).await;
         }
     }
+}
+
+fn producer(scratch: &Scratch) -> ThreadedProducer<DefaultProducerContext> {
+    ClientConfig::new()
+        .set("bootstrap.servers", &scratch.kafka)
+        .set("enable.idempotence", "true")
+        .create()
+        .unwrap()
 }
 
 /// The present, for canaries: those that are older than a week are forgotten.

@@ -148,6 +148,47 @@ async fn records_that_are_removed_under_a_running_consumer_stop_their_partition(
     running.stop().await;
 }
 
+/// The log of partition 0 comes back as it was; in that of 1 others stand where confirmed records were lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_with_others_in_the_place_of_what_was_folded_stops_however_long_it_is() {
+    let mut corner = Corner::new().await;
+    let first = corner.start();
+    corner.positions(0, 20);
+    corner.positions(1, 20);
+    corner.settled(&[0, 1, 2]).await;
+    first.stop().await;
+    let kept = corner.log[0].clone();
+    corner.make_topic_anew().await;
+    for value in kept {
+        corner.produce(0, "", value);
+    }
+    corner.positions(0, 3);
+    corner.positions(1, 15);
+    let second = corner.start();
+    second.metric(GAUGE, "reason=\"log_shorter\"", "1").await;
+    corner.settled(&[0, 2]).await;
+    corner.becomes(STOPPED, &["1 log_shorter"]).await;
+    // That it is longer again does not make it the same.
+    corner.positions(1, 10);
+    corner.becomes(STOPPED, &["1 log_changed"]).await;
+    second
+        .not_ready("the record before offset 20 is not the one that was folded")
+        .await;
+    second.metric(GAUGE, "reason=\"log_changed\"", "1").await;
+    assert_eq!(corner.rows(NEXT).await, ["23", "20", "0"]);
+    second.stop().await;
+    let third = corner.start();
+    third.not_ready("the record before offset 20").await;
+    // What the sentence advises.
+    corner
+        .sql("update ledger set marked_offset = null, epoch = epoch + 1 where topic = $1 and partition = 1")
+        .await;
+    third.ready().await;
+    corner.settled(&[0, 1, 2]).await;
+    corner.becomes(STOPPED, &[]).await;
+    third.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_version_of_the_fold_stops_its_partition() {
     let mut corner = Corner::new().await;

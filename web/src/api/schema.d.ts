@@ -1097,7 +1097,7 @@ export interface components {
         /** @description A partition that cannot go on without a person. */
         Stopped: {
             /**
-             * @description `log_truncated`, `log_shorter`, `ledger_moved`, `fold_version`, `state_unreadable`, `another_log` or `two_ledgers`.
+             * @description `log_truncated`, `log_shorter`, `log_changed`, `ledger_moved`, `fold_version`, `state_unreadable`, `another_log` or `two_ledgers`.
              * @example log_truncated
              */
             reason: string;

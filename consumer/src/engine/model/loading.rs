@@ -39,6 +39,7 @@ impl<S: Subject> Load<S> {
             next_offset: saved,
             accounted_offset: saved,
             fold_version: S::VERSION,
+            mark: None,
         })
     }
 

@@ -215,10 +215,10 @@ impl<S: Subject> Owner<S> {
                 folded = fold(partition, *expected, value);
             }
             match folded {
-                Folded::Done(_) | Folded::Quarantined(_) | Folded::Stale => {
+                Folded::Done(_) | Folded::Quarantined(_) | Folded::Stale | Folded::Known => {
                     self.positions.insert(id, position + 1);
                 }
-                Folded::Gap { .. } => {
+                Folded::Gap { .. } | Folded::Foreign => {
                     self.is_failed = true;
                     return;
                 }

@@ -115,6 +115,7 @@ impl Postgres {
             next_offset: stored.next,
             accounted_offset: stored.accounted,
             fold_version: F::VERSION,
+            mark: None,
         }
     }
 

@@ -108,6 +108,7 @@ mod tests {
             log: LogWrite::Delta(Vec::new()),
             dead: Vec::new(),
             tally: Tally::default(),
+            mark: None,
         }
     }
 
