@@ -76,6 +76,20 @@ fn an_event_behind_the_watermark_amends_what_was_final_and_says_so() {
     assert!(store.rows.late[0].amended);
 }
 
+/// A sensor that is new may tell what it kept for days: its clock is far behind the ticks, which make it final at once.
+#[test]
+fn what_a_new_sensor_kept_for_more_than_two_days_is_closed_before_it_leaves_memory() {
+    let days = |days: i64| days * 24 * 3600 * 10;
+    let mut fold = MovementFold::new(&MovementConfig::default());
+    fold.apply(tick(days(3)), 0);
+    fold.apply(position((1, 0, 1, 0, 0)), 1);
+    assert_eq!(open_and_last_known(&mut fold), (1, 1));
+    fold.apply(tick(days(3) + 20), 2);
+    let rows = fold.drain_rows();
+    assert_eq!(rows.visits.values().flatten().count(), 1, "it has a row");
+    assert_eq!(open_and_last_known(&mut fold), (0, 0), "nobody is there");
+}
+
 #[test]
 fn late_events_that_are_given_up_are_kept_and_nothing_is_due_any_more() {
     let mut fold = MovementFold::new(&MovementConfig::default());
