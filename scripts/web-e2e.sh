@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 CHROMIUM=$(scripts/chromium.sh) || { echo "no Chromium found: make setup" >&2; exit 1; }
 export CHROMIUM
 
-cargo build --locked --quiet -p footfall
+# As `make test` has built it: alone, with other features of what it depends on, all of that would be compiled once more.
+cargo test --workspace --locked --quiet --no-run
 work=$(mktemp -d)
 # The servers may run as another account, which has to reach their folders.
 chmod 755 "$work"

@@ -1,8 +1,7 @@
 //! The whole system on real servers: `footfall up` as a child process, the simulator as the fleet, and the simulator's true
 //! answer against what REST, Postgres and the websocket say.
 //!
-//! Each test starts a system of its own and they run one after the other: they kill processes, and this needs the whole
-//! machine.
+//! Each test starts a system of its own, and two run at a time.
 
 #![expect(
     clippy::unwrap_used,

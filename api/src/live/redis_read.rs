@@ -89,3 +89,6 @@ fn header((generation, seq, next_offset): HeaderFields) -> Option<Header> {
         next_offset: next_offset?,
     })
 }
+
+#[cfg(test)]
+mod tests;

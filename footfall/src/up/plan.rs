@@ -64,7 +64,9 @@ impl Addresses {
             ("api", args.apis, ADMIN_API),
         ] {
             for index in 0..count {
-                let address = claimed.admin(first + index)?;
+                // Whoever wants any address of the api wants none that others know.
+                let wanted = (args.http.port() != 0).then_some(first + index);
+                let address = claimed.admin(wanted)?;
                 claimed.admin.insert(format!("{role}-{index}"), address);
             }
         }
@@ -95,10 +97,13 @@ impl Addresses {
         Ok(series)
     }
 
-    /// The documented admin port, else any free one: it stands in `run.json` either way.
-    fn admin(&mut self, wanted: u16) -> anyhow::Result<SocketAddr> {
-        let mut address = SocketAddr::from(([127, 0, 0, 1], wanted));
-        address.set_port(self.next(address, 0)?);
+    /// The documented admin port if it is wanted, else any free one: it stands in `run.json` either way.
+    fn admin(&mut self, wanted: Option<u16>) -> anyhow::Result<SocketAddr> {
+        let mut address = SocketAddr::from(([127, 0, 0, 1], wanted.unwrap_or(0)));
+        address.set_port(match wanted {
+            Some(_) => self.next(address, 0)?,
+            None => self.free()?,
+        });
         self.given.push(address.port());
         Ok(address)
     }
