@@ -43,6 +43,8 @@ lint: ## Check format, lints, documentation and types
 	cd web && ../scripts/node.sh npm run types:check
 
 .PHONY: ci
+# Nothing is built twice there: what incremental builds write down would cost time only.
+ci: export CARGO_INCREMENTAL = 0
 ci: ## What continuous integration runs: lint, then test
 	$(MAKE) lint
 	$(MAKE) test

@@ -89,16 +89,52 @@ impl fmt::Display for Reason {
 pub struct Rejection {
     /// The rule.
     pub reason: Reason,
-    /// What was expected and what was found, for the person who mounts readers.
+    /// What was expected and what was found, for the person who mounts readers. At most [`DETAIL_BYTES_MAX`] long.
     pub detail: String,
 }
+
+/// A detail quotes what it found, which may be as long as a message: then its middle is left out.
+pub const DETAIL_BYTES_MAX: usize = 512;
+/// What is kept of the end, where the place in the message stands.
+const END_BYTES: usize = 128;
+const LEFT_OUT: &str = " … ";
 
 impl Rejection {
     /// A rejection with its explanation.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self {
             reason,
-            detail: detail.into(),
+            detail: within_bounds(detail.into()),
         }
+    }
+}
+
+fn within_bounds(detail: String) -> String {
+    if detail.len() <= DETAIL_BYTES_MAX {
+        return detail;
+    }
+    let head = detail.floor_char_boundary(DETAIL_BYTES_MAX - END_BYTES - LEFT_OUT.len());
+    let tail = detail.ceil_char_boundary(detail.len() - END_BYTES);
+    [&detail[..head], LEFT_OUT, &detail[tail..]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_that_quotes_a_whole_message_keeps_its_beginning_and_its_end() {
+        for quoted in ["x", "\u{2026}"] {
+            let detail = format!("found {} at line 1", quoted.repeat(1_000_000));
+            let cut = Rejection::new(Reason::BadJson, detail).detail;
+            assert!(cut.len() <= DETAIL_BYTES_MAX, "{}", cut.len());
+            assert!(cut.len() > DETAIL_BYTES_MAX - 8, "{}", cut.len());
+            assert!(
+                cut.starts_with("found ") && cut.ends_with(" at line 1"),
+                "{cut}"
+            );
+        }
+        let whole = "y".repeat(DETAIL_BYTES_MAX);
+        assert_eq!(Rejection::new(Reason::BadJson, whole.clone()).detail, whole);
     }
 }
