@@ -166,7 +166,7 @@ async fn check_rows(
     let (differences, finding) = replay::check(&truth, &rows);
     outcome.rows = (truth.visits.len() + truth.panes.len()) as u64;
     outcome.rows_different = differences;
-    outcome.rows_judged = Some(true);
+    outcome.rows_judged = true;
     outcome.findings.extend(finding);
     for api in site.apis() {
         let deadline = Instant::now() + ANSWERED_WITHIN;

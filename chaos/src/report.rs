@@ -52,12 +52,12 @@ pub struct Outcome {
     pub worst_gap_ms: u64,
     /// From the end of the fault until all is ready and worked off; 0 when it did not heal by itself.
     pub heal_ms: u64,
-    /// Whether the log was held against what was published. Unknown of older results: of those that were not, nothing was read.
+    /// Whether the log was held against what was published.
     #[serde(default)]
-    pub log_judged: Option<bool>,
+    pub log_judged: bool,
     /// Whether the rows were held against it as well.
     #[serde(default)]
-    pub rows_judged: Option<bool>,
+    pub rows_judged: bool,
     /// How often the offsets that are committed to Kafka were held against the ledger's.
     #[serde(default)]
     pub offset_looks: u64,
@@ -96,8 +96,8 @@ impl Outcome {
             rows_different: 0,
             worst_gap_ms: 0,
             heal_ms: 0,
-            log_judged: Some(false),
-            rows_judged: Some(false),
+            log_judged: false,
+            rows_judged: false,
             offset_looks: 0,
             audited: false,
             peaks: BTreeMap::new(),
@@ -113,7 +113,7 @@ impl Outcome {
         self.duplicates = tally.duplicates;
         self.dead_letters = tally.dead_letters;
         self.lost = tally.lost;
-        self.log_judged = Some(true);
+        self.log_judged = true;
     }
 
     /// Adds a finding.

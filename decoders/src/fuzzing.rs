@@ -1,7 +1,7 @@
 //! What the fuzzer in `fuzz/` calls. It takes any bytes and panics when a promise is broken.
 
 use domain::envelope;
-use domain::rejection::Reason;
+use domain::rejection::{DETAIL_BYTES_MAX, Reason};
 use domain::time::Micros;
 use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
@@ -54,7 +54,10 @@ fn check(decoded: &Decoded<'_>, payload: &[u8]) {
         let bytes = refused.bytes.as_ptr_range();
         assert!(payload.start <= bytes.start && bytes.end <= payload.end);
         assert!(!refused.rejection.detail.is_empty());
-        assert!(refused.rejection.detail.len() < 1024, "{refused:?}");
+        assert!(
+            refused.rejection.detail.len() <= DETAIL_BYTES_MAX,
+            "{refused:?}"
+        );
     }
     assert_eq!(
         decoded.to_lines().len(),

@@ -14,9 +14,6 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// How much of a refused payload is kept. A longer one keeps its beginning and its true length.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
-/// How much of an explanation is kept.
-pub const DETAIL_BYTES_MAX: usize = 1024;
-
 /// A refused message, or one refused element of a message.
 #[derive(Clone, PartialEq, Message)]
 pub struct DeadLetter {
@@ -72,7 +69,7 @@ impl DeadLetter {
             device: origin.device.to_owned(),
             decoder: origin.decoder.to_owned(),
             reason: rejection.reason.as_str().to_owned(),
-            detail: shortened(rejection.detail),
+            detail: rejection.detail,
             payload: payload[..payload.len().min(PAYLOAD_BYTES_MAX)].to_vec(),
             payload_bytes: payload.len() as u64,
             received_at_us: origin.received_at.0,
@@ -104,14 +101,6 @@ impl DeadLetter {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, prost::DecodeError> {
         Self::decode(bytes)
     }
-}
-
-/// Cuts `detail` at a character boundary.
-fn shortened(mut detail: String) -> String {
-    if detail.len() > DETAIL_BYTES_MAX {
-        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
-    }
-    detail
 }
 
 #[cfg(test)]
@@ -149,10 +138,9 @@ mod tests {
     #[test]
     fn long_payloads_keep_their_beginning_and_their_length() {
         let payload = vec![b'x'; PAYLOAD_BYTES_MAX + 1];
-        let rejection = Rejection::new(Reason::TooLarge, "ä".repeat(DETAIL_BYTES_MAX));
+        let rejection = Rejection::new(Reason::TooLarge, "too long");
         let letter = DeadLetter::new(origin(), rejection, &payload);
         assert_eq!(letter.payload.len(), PAYLOAD_BYTES_MAX);
         assert_eq!(letter.payload_bytes, payload.len() as u64);
-        assert!(letter.detail.len() <= DETAIL_BYTES_MAX);
     }
 }

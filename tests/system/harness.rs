@@ -2,50 +2,31 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 const FOOTFALL: &str = env!("CARGO_BIN_EXE_footfall");
 
 /// How many more systems may run now: mostly they wait, and two are done in half the time.
-static PLACES: Mutex<u32> = Mutex::new(2);
-static LEFT: Condvar = Condvar::new();
-
-/// A place among the systems that run.
-struct Place;
-
-impl Place {
-    fn take() -> Self {
-        let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut places = LEFT
-            .wait_while(places, |places| *places == 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        *places -= 1;
-        Self
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        *PLACES.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        LEFT.notify_one();
-    }
-}
+static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// A running system in a folder of its own.
 pub(crate) struct System {
     up: Child,
     dir: TempDir,
-    _place: Place,
+    _place: SemaphorePermit<'static>,
 }
 
 impl System {
     /// Starts `footfall up` without a simulator and waits until every process is ready.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let place = Place::take();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let place = runtime.block_on(PLACES.acquire()).unwrap();
         let dir = tempfile::Builder::new()
             .prefix("footfall-system-")
             .tempdir()

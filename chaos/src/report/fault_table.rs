@@ -71,13 +71,8 @@ fn line(row: &Row, length: &str, runs: &[&Outcome]) -> String {
 }
 
 /// A sum over the runs of which it is known; says so when those are not all.
-fn judged(
-    runs: &[&Outcome],
-    is_judged: fn(&Outcome) -> Option<bool>,
-    of: fn(&Outcome) -> u64,
-) -> String {
-    let known = |run: &&&Outcome| is_judged(run).unwrap_or(run.published > 0);
-    let judged: Vec<&&Outcome> = runs.iter().filter(known).collect();
+fn judged(runs: &[&Outcome], is_judged: fn(&Outcome) -> bool, of: fn(&Outcome) -> u64) -> String {
+    let judged: Vec<&&Outcome> = runs.iter().filter(|run| is_judged(run)).collect();
     let sum = judged.iter().map(|run| of(run)).sum::<u64>();
     if judged.len() == runs.len() {
         return sum.to_string();
@@ -118,8 +113,8 @@ mod tests {
     fn whole(seed: u64) -> Outcome {
         Outcome {
             heal_ms: 1000,
-            log_judged: Some(true),
-            rows_judged: Some(true),
+            log_judged: true,
+            rows_judged: true,
             ..outcome(seed)
         }
     }
@@ -127,10 +122,8 @@ mod tests {
     #[test]
     fn what_was_not_judged_or_did_not_heal_is_not_called_nothing() {
         let mut stuck = whole(2);
-        (stuck.heal_ms, stuck.rows_judged) = (0, Some(false));
-        let mut old = outcome(3);
-        (old.log_judged, old.rows_judged) = (None, None);
-        let table = table(&[whole(1), stuck, old]);
+        (stuck.heal_ms, stuck.rows_judged) = (0, false);
+        let table = table(&[whole(1), stuck, outcome(3)]);
         let expected =
             "| short | 3 | 1–3 | 0 | 0 in 2 of 3 | 0 in 1 of 3 | 1.0 s, 2 not | 0.0 s | pass |";
         assert!(table.lines().nth(2).unwrap().ends_with(expected), "{table}");

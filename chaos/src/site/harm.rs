@@ -8,7 +8,7 @@ use chassis::admin::TASKS;
 use stack::{Process, Signal};
 use tokio::time::sleep;
 
-use super::{LOOK_EVERY, READY_WITHIN, SERVERS, Site};
+use super::{LOOK_EVERY, SERVERS, Site};
 use crate::check::stand;
 
 impl Site {
@@ -63,16 +63,12 @@ impl Site {
             self.kill(server).await?;
             self.launch_or_start(server).await?;
         }
-        let running = self.running();
-        for role in self.role_names() {
-            if running.contains(&role) {
-                self.kill(&role).await?;
-            }
-            self.launch(&role)?;
+        for role in self.running() {
+            self.kill(&role).await?;
         }
         // Who died before has been told, and is alive again.
         let deaths = std::mem::take(&mut self.deaths);
-        let ready = self.wait_ready(READY_WITHIN).await.map(drop);
+        let ready = self.start_roles().await;
         self.deaths.splice(0..0, deaths);
         ready
     }

@@ -15,6 +15,7 @@ const SILENT_LOOKS: u32 = 3;
 /// What was seen of a group so far.
 #[derive(Debug)]
 pub(crate) struct Coordinator {
+    fold: &'static str,
     silent_looks: u32,
     is_silent: bool,
 }
@@ -32,18 +33,15 @@ impl Coordinator {
     pub(crate) fn new(fold: &'static str) -> Self {
         gauge!(GROUP_SILENT, "fold" => fold).set(0.0);
         Self {
+            fold,
             silent_looks: 0,
             is_silent: false,
         }
     }
 
     /// Takes a look in, and tells people when it changes anything. `kafka_answers` is asked only when that matters.
-    pub(crate) fn look(
-        &mut self,
-        fold: &'static str,
-        answered: bool,
-        kafka_answers: impl FnOnce() -> bool,
-    ) {
+    pub(crate) fn look(&mut self, answered: bool, kafka_answers: impl FnOnce() -> bool) {
+        let fold = self.fold;
         match self.judge(answered, kafka_answers) {
             Some(Change::FellSilent) => warn!(
                 fold.name = fold,

@@ -15,6 +15,8 @@ pub(crate) struct Delta {
     from: i64,
     next: i64,
     bytes: Vec<u8>,
+    /// Where the value of the last record begins, if that was folded.
+    last: Option<usize>,
 }
 
 /// A delta that cannot be read back.
@@ -34,6 +36,7 @@ impl Delta {
             from,
             next: from,
             bytes: from.to_le_bytes().to_vec(),
+            last: None,
         }
     }
 
@@ -51,8 +54,14 @@ impl Delta {
         let tag = value.map_or(0, |value| value.len() + 1);
         let tag = u32::try_from(tag).expect("Kafka's records are far below 4 GiB");
         self.bytes.extend_from_slice(&tag.to_le_bytes());
+        self.last = value.map(|_| self.bytes.len());
         self.bytes.extend_from_slice(value.unwrap_or_default());
         self.next += 1;
+    }
+
+    /// The value of the last record; `None` when that was not folded, or there is none.
+    pub(crate) fn last(&self) -> Option<&[u8]> {
+        self.last.map(|begin| &self.bytes[begin..])
     }
 
     pub(crate) fn compressed(&self) -> Vec<u8> {

@@ -181,7 +181,7 @@ where
         let topic = &self.shared.ledger.topic;
         let answered = origin::look_at_group(consumer, topic, origin, patience)?;
         let kafka_answers = || lifeline::answers(&self.kafka_args, topic);
-        coordinator.look(F::NAME, answered, kafka_answers);
+        coordinator.look(answered, kafka_answers);
         Ok(answered)
     }
 

@@ -21,7 +21,7 @@ use super::delta::Delta;
 use super::job::{Checkpoint, DeadRecord, Flush, LedgerEntry, LogWrite};
 use super::poison::{Poison, canary_of};
 use super::shown::{Shown, Standpoint};
-use super::witness::{self, Testimony, Witness};
+use super::witness::{self, Witness};
 
 /// A snapshot is due when the deltas since the last one are larger than it, and larger than this.
 const DELTA_BYTES_MIN: usize = 1 << 20;
@@ -55,8 +55,6 @@ pub(crate) struct Partition<F: Fold> {
     fold: F,
     saved: i64,
     next: i64,
-    /// Of the record before `next`, as far as this owner has folded it.
-    mark: Option<i64>,
     /// Until the log has shown that it is the one that was folded.
     witness: Option<Witness>,
     delta: Delta,
@@ -110,7 +108,6 @@ impl<F: Fold> Partition<F> {
             fold: restored.fold,
             saved: restored.next,
             next: restored.next,
-            mark: None,
             witness: None,
             delta: Delta::new(restored.next),
             dead: Vec::new(),
@@ -197,25 +194,16 @@ impl<F: Fold> Partition<F> {
         let canary = (reason == Reason::Poison).then(|| canary_of::<F>(value));
         self.conservation.quarantined(canary.flatten());
         self.delta.push(None);
-        self.went_past(value);
-        Folded::Quarantined(reason)
-    }
-
-    fn went_past(&mut self, value: &[u8]) {
         self.next += 1;
-        self.mark = Some(witness::mark(value));
+        Folded::Quarantined(reason)
     }
 
     /// A record from before: delivered a second time, or read once more to see whether it is the same.
     fn hear(&mut self, offset: i64, value: &[u8]) -> Folded {
-        let testimony = self.witness.map(|witness| witness.hear(offset, value));
-        match testimony {
-            Some(Testimony::Other) => Folded::Foreign,
-            Some(Testimony::Same) => {
-                self.witness = None;
-                Folded::Known
-            }
-            Some(Testimony::None) | None => Folded::Stale,
+        match self.witness.take_if(|witness| witness.is_of(offset)) {
+            None => Folded::Stale,
+            Some(witness) if witness.knows(value) => Folded::Known,
+            Some(_) => Folded::Foreign,
         }
     }
 
@@ -234,7 +222,7 @@ impl<F: Fold> Partition<F> {
         match guarded(|| self.fold.apply(record, offset)) {
             Ok(outcome) => {
                 self.delta.push(Some(value));
-                self.went_past(value);
+                self.next += 1;
                 self.conservation.folded(outcome, canary);
                 self.newest_received = self.newest_received.max(received);
                 Folded::Done(outcome)
@@ -267,6 +255,9 @@ impl<F: Fold> Partition<F> {
         let delta = std::mem::replace(&mut self.delta, Delta::new(self.next));
         let whole = std::mem::take(&mut self.amended);
         let log = self.log_write(&delta, if whole { LogTurn::Snapshot } else { log });
+        let dead = std::mem::take(&mut self.dead);
+        let last_dead = || dead.last().map(|dead| dead.payload.as_slice());
+        let mark = delta.last().or_else(last_dead).map(witness::mark);
         self.shown.checkpoint_begins();
         Some(Checkpoint {
             partition: self.id,
@@ -276,9 +267,9 @@ impl<F: Fold> Partition<F> {
             watermark: self.fold.watermark(),
             rows,
             log,
-            dead: std::mem::take(&mut self.dead),
+            dead,
             tally: self.conservation.take(),
-            mark: self.mark,
+            mark,
         })
     }
 

@@ -4,13 +4,14 @@
 //! An offset alone does not tell. A broker that lost records which it had confirmed, or a topic that was made anew, soon has
 //! others at the same offsets, and going on after them would leave them out.
 
+use domain::dead_letter::PAYLOAD_BYTES_MAX;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::stop::{LogRange, Stop, StopReason};
 
-/// What a record is known by: XXH3 of its value, which names device, event and time.
+/// What a record is known by: XXH3 of its value, which names device, event and time; of as much as quarantine keeps.
 pub(crate) fn mark(value: &[u8]) -> i64 {
-    xxh3_64(value).cast_signed()
+    xxh3_64(&value[..value.len().min(PAYLOAD_BYTES_MAX)]).cast_signed()
 }
 
 /// What the record before the ledger's offset must be.
@@ -19,17 +20,6 @@ pub(crate) struct Witness {
     /// The offset after it.
     next: i64,
     mark: i64,
-}
-
-/// What a record from before the ledger's offset says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Testimony {
-    /// It is the one that was folded last.
-    Same,
-    /// Another one stands where that was.
-    Other,
-    /// It is not the one that was asked for.
-    None,
 }
 
 impl Witness {
@@ -43,14 +33,14 @@ impl Witness {
         if is_gone { self.next } else { self.next - 1 }
     }
 
-    pub(crate) fn hear(self, offset: i64, value: &[u8]) -> Testimony {
-        if offset != self.next - 1 {
-            Testimony::None
-        } else if mark(value) == self.mark {
-            Testimony::Same
-        } else {
-            Testimony::Other
-        }
+    /// Whether it is the record at `offset` that is asked for.
+    pub(crate) fn is_of(self, offset: i64) -> bool {
+        offset == self.next - 1
+    }
+
+    /// Whether that is the record that was folded.
+    pub(crate) fn knows(self, value: &[u8]) -> bool {
+        mark(value) == self.mark
     }
 }
 
@@ -85,8 +75,7 @@ mod tests {
     #[test]
     fn another_record_in_its_place_is_told_from_it() {
         let witness = Witness::new(100, mark(b"last"));
-        assert_eq!(witness.hear(99, b"last"), Testimony::Same);
-        assert_eq!(witness.hear(99, b"lost"), Testimony::Other);
-        assert_eq!(witness.hear(98, b"lost"), Testimony::None);
+        assert!(witness.is_of(99) && !witness.is_of(98) && !witness.is_of(100));
+        assert!(witness.knows(b"last") && !witness.knows(b"lost"));
     }
 }

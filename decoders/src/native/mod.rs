@@ -126,11 +126,10 @@ fn one_by_one<'a, K: Kind>(text: &'a str, message: &Message<'a>) -> Decoded<'a> 
         let original = &text[place.clone()];
         match element::<K>(original, &finite[place], DEPTH_MAX - 1, message) {
             Ok(event) => decoded.events.push(event),
-            Err(mut rejection) => {
-                let place = format!("element {} of {count}: ", index + 1);
-                rejection.detail.insert_str(0, &place);
+            Err(rejection) => {
+                let detail = format!("element {} of {count}: {}", index + 1, rejection.detail);
                 decoded.refused.push(Refused {
-                    rejection,
+                    rejection: Rejection::new(rejection.reason, detail),
                     bytes: original.as_bytes(),
                 });
             }

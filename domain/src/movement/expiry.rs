@@ -28,6 +28,8 @@ impl Sensor {
             return;
         }
         let is_new_minute = to.floor(REPORT) > self.watermark.floor(REPORT);
+        // What becomes final is over, and has its row before it goes: also at a sensor that tells what it kept for days.
+        self.advance_clock(to, config, rows);
         self.watermark = to;
         let horizon = self.horizon(config);
         self.expire_panes(horizon, config.idle_gap, rows);

@@ -216,11 +216,8 @@ impl Sensor {
             }
             self.advance_clock(at, config, rows);
         }
-        let final_before = at - config.amend_horizon;
-        // A sensor that tells what it kept for days speaks, and is behind: what becomes final is over, and has its row before it goes.
-        self.advance_clock(final_before, config, rows);
         let watermark = self.watermark;
-        self.advance_watermark(final_before, offset, config, rows);
+        self.advance_watermark(at - config.amend_horizon, offset, config, rows);
         self.live_changed |= self.watermark != watermark;
         self.report_since(clock, rows);
     }

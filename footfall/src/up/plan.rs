@@ -65,7 +65,11 @@ impl Addresses {
         ] {
             for index in 0..count {
                 // Whoever wants any address of the api wants none that others know.
-                let wanted = (args.http.port() != 0).then_some(first + index);
+                let wanted = if args.http.port() == 0 {
+                    0
+                } else {
+                    first + index
+                };
                 let address = claimed.admin(wanted)?;
                 claimed.admin.insert(format!("{role}-{index}"), address);
             }
@@ -97,13 +101,10 @@ impl Addresses {
         Ok(series)
     }
 
-    /// The documented admin port if it is wanted, else any free one: it stands in `run.json` either way.
-    fn admin(&mut self, wanted: Option<u16>) -> anyhow::Result<SocketAddr> {
-        let mut address = SocketAddr::from(([127, 0, 0, 1], wanted.unwrap_or(0)));
-        address.set_port(match wanted {
-            Some(_) => self.next(address, 0)?,
-            None => self.free()?,
-        });
+    /// The port that is wanted, else any free one, as for 0: it stands in `run.json` either way.
+    fn admin(&mut self, wanted: u16) -> anyhow::Result<SocketAddr> {
+        let mut address = SocketAddr::from(([127, 0, 0, 1], wanted));
+        address.set_port(self.next(address, 0)?);
         self.given.push(address.port());
         Ok(address)
     }
@@ -111,7 +112,8 @@ impl Addresses {
     fn next(&self, first: SocketAddr, index: u16) -> anyhow::Result<u16> {
         let wanted = first.port().checked_add(index);
         let is_usable = |port: &u16| {
-            !self.given.contains(port)
+            *port != 0
+                && !self.given.contains(port)
                 && port::check_free(SocketAddr::new(first.ip(), *port), "", "").is_ok()
         };
         match wanted.filter(is_usable) {
@@ -279,6 +281,14 @@ mod tests {
             ports[0] != ports[1] && ports[1] != ports[2] && ports[0] != ports[2],
             "{ports:?}"
         );
+    }
+
+    #[test]
+    fn any_admin_port_is_a_free_one_and_no_port_is_given_twice() {
+        let mut addresses = nothing_given();
+        let ports: Vec<u16> = (0..3).map(|_| addresses.admin(0).unwrap().port()).collect();
+        assert!(!ports.contains(&0), "{ports:?}");
+        assert_eq!(addresses.given, ports);
     }
 
     #[test]
